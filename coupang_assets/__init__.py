@@ -1,0 +1,1 @@
+"""Coupang category dictionary and product-name classifier as a Dagster asset graph."""

@@ -1,0 +1,70 @@
+"""Step 1: the month's sampled days out of Hive."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+import ibis.expr.types as ir
+
+from coupang_assets.assets.monthly import MonthlyAssets
+from coupang_assets.assets.sources import EVENTS, month_fingerprint
+from coupang_assets.datasets import CATEGORY_CODES, RAW_DAILIES
+from coupang_assets.engines import Engine
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.months import day_key
+from coupang_assets.pipeline import codes, events
+from coupang_assets.settings import Settings
+from coupang_assets.storage.layout import Layout
+from coupang_assets.warehouse import Warehouse
+
+
+def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
+    """``raw_dailies``."""
+
+    @monthly.asset(RAW_DAILIES, code=(events, codes), kinds=("duckdb",), deps=(EVENTS,))
+    def raw_dailies(
+        context: dg.AssetExecutionContext,
+        settings: dg.ResourceParam[Settings],
+        layout: dg.ResourceParam[Layout],
+        warehouse: dg.ResourceParam[Warehouse],
+        engine: dg.ResourceParam[Engine],
+    ) -> Mapping[str, ir.Table]:
+        wanted = [day_key(day) for day in layout.days(context.partition_key)]
+        days = warehouse.event_days(wanted)
+        if missing := sorted(set(wanted) - set(days)):
+            _require_leave(settings, f"{settings.events.table} has no partition for {', '.join(missing)}")
+        columns = {name: getattr(settings.events, name) for name in ("product_id", "ep_title", *CATEGORY_CODES)}
+        columns["rt_cd"] = settings.events.rt_cd_column
+        tables: dict[str, ir.Table] = {}
+        quality = events.EventQuality()
+        for day in days:
+            selected = events.select_events(engine.read_arrow(warehouse.events(day)), columns, settings.events.rt_cd)
+            of_day = events.event_quality(selected)
+            if not of_day.rows:
+                _require_leave(settings, f"day {day} of {settings.events.table} has no row with rt_cd {settings.events.rt_cd}")
+                missing.append(day)
+                continue
+            quality += of_day
+            tables[day] = events.clean_events(selected)
+        if not tables:
+            raise CoupangAssetsError(f"no sampled day of {context.partition_key} has data", "look into the source table")
+        context.log_event(
+            dg.AssetObservation(
+                EVENTS,
+                partition=context.partition_key,
+                tags={"dagster/data_version": month_fingerprint(warehouse, layout, context.partition_key)},
+            )
+        )
+        context.add_output_metadata(
+            {"days": ", ".join(tables), "days missing": ", ".join(sorted(missing)) or "none"}
+            | {name.replace("_", " "): count for name, count in vars(quality).items()}
+        )
+        return tables
+
+    return [raw_dailies]
+
+
+def _require_leave(settings: Settings, what: str) -> None:
+    if not settings.sampling.allow_missing_days:
+        raise CoupangAssetsError(
+            what, "load the day, or set COUPANG_SAMPLING__ALLOW_MISSING_DAYS=true to go on with fewer days"
+        )

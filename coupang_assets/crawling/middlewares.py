@@ -1,0 +1,95 @@
+"""Downloader middlewares: which hosts are contacted, and how long is waited after a refusal.
+
+Belongs here: what concerns single requests. Does not: what follows for a category (`spider.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Self
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.retry import RetryMiddleware
+from scrapy.exceptions import IgnoreRequest
+from scrapy.http import Response, TextResponse
+from scrapy.settings import BaseSettings
+from scrapy.utils.httpobj import urlparse_cached
+
+from coupang_assets.crawling.parsers import is_refusal
+from coupang_assets.crawling.scrapy_settings import MAX_BACKOFF_S
+
+logger = logging.getLogger(__name__)
+
+_DEFAULT_PORTS = {80, 443}
+
+
+class OtherHostError(IgnoreRequest):
+    """The shop sent us to another host; the request was not made."""
+
+
+class ShopHostMiddleware:
+    """Refuses every request to another host or port than the shop's.
+
+    Scrapy's OffsiteMiddleware lets subdomains, other ports and retried requests (`dont_filter`) through.
+    """
+
+    def __init__(self, host: str, port: int | None) -> None:
+        self._host = host
+        self._ports = _DEFAULT_PORTS if port is None else {port}
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(*crawler.settings["SHOP_HOST"])
+
+    def process_request(self, request: Request) -> None:
+        url = urlparse_cached(request)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        if url.hostname != self._host or port not in self._ports:
+            raise OtherHostError(f"redirected to another host: {url.netloc[:100]}")
+
+
+class BackoffRetryMiddleware(RetryMiddleware):
+    """Retries as Scrapy does, and "Access Denied" pages too, after a wait that doubles each time.
+
+    A waiting request keeps its place among the requests in flight, so refusals slow the whole crawl down.
+    """
+
+    def __init__(self, settings: BaseSettings) -> None:
+        super().__init__(settings)
+        self._backoff_s = settings.getfloat("BACKOFF_S")
+
+    async def process_response(self, request: Request, response: Response) -> Request | Response:  # type: ignore[override]
+        if request.meta.get("dont_obey_robotstxt") and response.status < 500:
+            return response
+        if response.status in self.retry_http_codes:
+            reason = f"HTTP {response.status}"
+        elif isinstance(response, TextResponse) and is_refusal(response.text):
+            reason = "Access Denied page"
+        else:
+            return response
+        retry = self._retry(request, reason)
+        if retry is None:
+            return response
+        await self._wait(retry, reason, _retry_after_s(response))
+        return retry
+
+    async def process_exception(self, request: Request, exception: Exception) -> Request | None:  # type: ignore[override]
+        if not isinstance(exception, self.exceptions_to_retry):
+            return None
+        retry = self._retry(request, exception)
+        if retry is not None:
+            await self._wait(retry, type(exception).__name__, 0.0)
+        return retry
+
+    async def _wait(self, retry: Request, reason: str, at_least_s: float) -> None:
+        wait_s = max(at_least_s, self._backoff_s * 2 ** (retry.meta["retry_times"] - 1))
+        wait_s = min(wait_s, MAX_BACKOFF_S)
+        logger.info("%s: %s, waiting %.1f s", retry.url, reason, wait_s)
+        await asyncio.sleep(wait_s)
+
+
+def _retry_after_s(response: Response) -> float:
+    value = (response.headers.get("Retry-After") or b"").strip()
+    return float(value) if value.isdigit() and len(value) < 10 else 0.0

@@ -1,0 +1,272 @@
+"""The datasets of the specification as data: key, step, files and schema.
+
+Belongs here: what a dataset *is*. IO managers, checks, docs and the command line all read it from here.
+Does not: how a dataset is made (``pipeline``) or where its root is (``storage``).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """How a dataset lies on disk."""
+
+    CSV = "csv"
+    DAILY_CSV = "daily_csv"
+    FILES = "files"
+    JOURNAL = "journal"
+    HIVE = "hive"
+
+
+class Step(StrEnum):
+    """Steps of the specification; also the groups of the asset graph."""
+
+    DATA = "step1_raw_data"
+    NEW_CATEGORIES = "step2_new_categories"
+    NAMES = "step3_category_names"
+    REFINEMENT = "step4_refinement"
+    DICTIONARY_TABLE = "step5_dictionary_table"
+    CLASSIFIER = "step6_classifier"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column. ``type`` is ``string`` or ``int64``; a ``code`` is a category code in canonical form."""
+
+    name: str
+    description: str
+    type: str = "string"
+    nullable: bool = True
+    code: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset of DESIGN section 3.
+
+    Attributes:
+        paths: file templates under the month's folder; ``{day}``, ``{month}``, ``{cap}`` are filled in.
+        large: rows flow through the engine; otherwise the table is thousands of rows and is handled in pandas.
+        editable: a person may correct it by hand, so a file that differs from its manifest is read (after full
+            validation) instead of refused.
+        based_on_earlier_month: it is made from the base month too.
+        unique: column sets no two rows may share.
+        sort: columns that give the file its one order.
+    """
+
+    name: str
+    step: Step
+    kind: Kind
+    description: str
+    paths: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+    large: bool = False
+    editable: bool = False
+    based_on_earlier_month: bool = False
+    unique: tuple[tuple[str, ...], ...] = ()
+    sort: tuple[str, ...] = ()
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def code_columns(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if column.code)
+
+
+CATEGORY_CODES = ("category1", "category2", "category3", "category4")
+CATEGORY_NAMES = tuple(f"cate{level}_name" for level in range(1, 6))
+
+_PRODUCT = Column("product_id", "Coupang product id, digits", nullable=False)
+_REPRESENTATIVE = Column("product_id", "a representative product: the most frequent one of the category", nullable=True)
+_TITLE = Column("ep_title", "product title as advertised")
+_CODES = tuple(Column(name, f"category code of depth {name[-1]}, at least 4 digits", code=True) for name in CATEGORY_CODES)
+_COUNT = Column("count", "rows of the category in the month's sampled days", type="int64", nullable=False)
+_NAMES = tuple(Column(name, f"Korean category name of depth {name[4]}, home excluded") for name in CATEGORY_NAMES)
+_EVENT_COLUMNS = (Column("product_id", "Coupang product id, digits"), _TITLE, *_CODES)
+_LEVELS = range(1, 5)
+
+RAW_DAILIES = Dataset(
+    "raw_dailies",
+    Step.DATA,
+    Kind.DAILY_CSV,
+    "Product events of Coupang (rt_cd 300), one file a sampled day of the month before the work month.",
+    ("raw/{day}.csv",),
+    _EVENT_COLUMNS,
+    large=True,
+    sort=("product_id", "ep_title", *CATEGORY_CODES),
+)
+NEW_UNIQUE = Dataset(
+    "new_unique",
+    Step.NEW_CATEGORIES,
+    Kind.CSV,
+    "Distinct category1-4 of the work month with a representative product and the number of rows.",
+    ("new_unique.csv",),
+    (_REPRESENTATIVE, _TITLE, *_CODES, _COUNT),
+    unique=(CATEGORY_CODES,),
+    sort=CATEGORY_CODES,
+)
+UPDATED_UNIQUE = Dataset(
+    "updated_unique",
+    Step.NEW_CATEGORIES,
+    Kind.CSV,
+    "Every category known after the work month: the base month's and the new ones. Next month's baseline.",
+    ("updated_unique.csv",),
+    (_REPRESENTATIVE, *_CODES),
+    editable=True,
+    based_on_earlier_month=True,
+    unique=(CATEGORY_CODES,),
+    sort=CATEGORY_CODES,
+)
+DIFF_DATA = Dataset(
+    "diff_data",
+    Step.NEW_CATEGORIES,
+    Kind.CSV,
+    "Categories of the work month that the base month does not know.",
+    ("diff_data.csv",),
+    NEW_UNIQUE.columns,
+    based_on_earlier_month=True,
+    unique=(CATEGORY_CODES,),
+    sort=CATEGORY_CODES,
+)
+CRAWL_CANDIDATES = Dataset(
+    "crawl_candidates",
+    Step.NAMES,
+    Kind.CSV,
+    "Products that may name a category of the month, most frequent first.",
+    ("crawl/candidates.csv",),
+    (*_CODES, Column("rank", "1 is tried first", type="int64", nullable=False), _PRODUCT, _TITLE, _COUNT),
+    unique=((*CATEGORY_CODES, "rank"),),
+    sort=(*CATEGORY_CODES, "rank"),
+)
+CRAWL_JOURNAL = Dataset(
+    "crawl_journal",
+    Step.NAMES,
+    Kind.JOURNAL,
+    "Every attempt to read a category's names from a product page, with its outcome. Append-only.",
+    ("crawl/journal.jsonl",),
+    based_on_earlier_month=True,
+)
+COUPANG_CATE_ALL = Dataset(
+    "coupang_cate_all",
+    Step.NAMES,
+    Kind.CSV,
+    "The category dictionary of the work month: the base month's rows and the new ones with their crawled names.",
+    ("coupang_cate_all.csv",),
+    (_REPRESENTATIVE, *_CODES, _TITLE, _COUNT, *_NAMES),
+    editable=True,
+    based_on_earlier_month=True,
+    unique=(CATEGORY_CODES,),
+    sort=CATEGORY_CODES,
+)
+CATEGORY_MERGE = Dataset(
+    "category_merge",
+    Step.REFINEMENT,
+    Kind.CSV,
+    "Every category4 and where it went, with the reason. Nothing disappears silently.",
+    ("category_merge.csv",),
+    (
+        Column("category4", "code as it comes; empty: rows without a category4", code=True),
+        Column("merged_category4", "code it became; empty: the rows' codes became null", code=True),
+        Column("reason", "kept, same_name, no_cate4_name, no_cate1_name or no_code", nullable=False),
+        _COUNT,
+    ),
+    unique=(("category4",),),
+    sort=("category4",),
+)
+CATE_DICTIONARY = Dataset(
+    "cate_dictionary",
+    Step.REFINEMENT,
+    Kind.CSV,
+    "One row a surviving category4 with its whole path; what is loaded into Hive.",
+    ("cate_dictionary.csv",),
+    (
+        *(
+            Column(f"lv{n}_code", f"category code of depth {n}", nullable=n != 4, code=True)
+            for n in _LEVELS
+        ),
+        *(Column(f"lv{n}_name", f"Korean name of depth {n}", nullable=n != 1) for n in _LEVELS),
+    ),
+    unique=(("lv4_code",), tuple(f"lv{n}_name" for n in _LEVELS)),
+    sort=("lv4_code",),
+)
+DEFINE_DAILIES = Dataset(
+    "define_dailies",
+    Step.REFINEMENT,
+    Kind.DAILY_CSV,
+    "Daily events with refined categories: the same rows as raw, day by day.",
+    ("define/{day}.csv",),
+    _EVENT_COLUMNS,
+    large=True,
+    sort=("product_id", "ep_title", *CATEGORY_CODES),
+)
+RT_CATEGORY_INFO = Dataset(
+    "rt_category_info_coupang",
+    Step.DICTIONARY_TABLE,
+    Kind.HIVE,
+    "Hive table of the dictionary; the work month's partition is day = YYYYMM01.",
+    (),
+    (
+        *(Column(f"lv{n}_code", f"category code of depth {n}", type="int32") for n in _LEVELS),
+        *(Column(f"lv{n}_name", f"Korean name of depth {n}") for n in _LEVELS),
+    ),
+)
+COUPANG_TRAIN = Dataset(
+    "coupang_train",
+    Step.CLASSIFIER,
+    Kind.CSV,
+    "Training set: one row a distinct title per category, a capped number a category, split by product.",
+    ("coupang_train_{cap}_{month}.csv",),
+    (
+        _PRODUCT,
+        Column("ep_title", "product title", nullable=False),
+        Column("category4", "refined category code: the label", nullable=False, code=True),
+        Column("split", "train, valid or test; by product", nullable=False),
+    ),
+    large=True,
+    unique=(("ep_title", "category4"),),
+    sort=("category4", "product_id", "ep_title"),
+)
+BPE_TOKENIZER = Dataset(
+    "bpe_tokenizer",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "sentencepiece BPE model learned from the training split.",
+    ("coupang_bpe_{month}.model",),
+)
+BTM_PERCENT_DICT = Dataset(
+    "btm_percent_dict",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "The classifier: percent of each category for each token and biterm; pickle, its checksum and a Parquet twin.",
+    ("btm_percent_dict_{month}.pickle", "btm_percent_dict_{month}.pickle.sha256", "btm_percent_dict_{month}.parquet"),
+)
+CLASSIFIER_REPORT = Dataset(
+    "classifier_report",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "The month's classifier judged on the held-out test split.",
+    ("report/report.json", "report/per_category.csv", "report/confusion.png", "report/accuracy_by_size.png"),
+)
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        RAW_DAILIES,
+        NEW_UNIQUE,
+        UPDATED_UNIQUE,
+        DIFF_DATA,
+        CRAWL_CANDIDATES,
+        CRAWL_JOURNAL,
+        COUPANG_CATE_ALL,
+        CATEGORY_MERGE,
+        CATE_DICTIONARY,
+        DEFINE_DAILIES,
+        RT_CATEGORY_INFO,
+        COUPANG_TRAIN,
+        BPE_TOKENIZER,
+        BTM_PERCENT_DICT,
+        CLASSIFIER_REPORT,
+    )
+}

@@ -1,0 +1,140 @@
+"""Where everything meets: assets, checks, jobs, schedules and resources.
+
+Belongs here: wiring. Nothing connects, reads or writes when this module is imported: resources open on first use.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+
+from coupang_assets.assets import (
+    checks,
+    sources,
+    step1_raw_data,
+    step2_new_categories,
+    step3_category_names,
+    step4_refinement,
+    step5_dictionary_table,
+    step6_classifier,
+)
+from coupang_assets.assets.automation import monthly_schedule
+from coupang_assets.assets.monthly import MonthlyAssets
+from coupang_assets.crawling.options import CrawlOptions
+from coupang_assets.crawling.shop import RealShop, Shop
+from coupang_assets.engines.duckdb import DuckDBEngine
+from coupang_assets.sample.events import EventOptions
+from coupang_assets.sample.generate import WorldOptions
+from coupang_assets.sample.source import SampleSource
+from coupang_assets.settings import Settings, load_settings
+from coupang_assets.storage.base_month import BaseMonth
+from coupang_assets.storage.hive_table import hive_table_io_manager
+from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.spec_files import spec_files_io_manager
+from coupang_assets.warehouse.embedded import EmbeddedWarehouse
+
+MONTH_JOB = "month"
+_STEPS = (
+    step1_raw_data,
+    step2_new_categories,
+    step3_category_names,
+    step4_refinement,
+    step5_dictionary_table,
+    step6_classifier,
+)
+
+
+def build_resources(settings: Settings) -> dict[str, Any]:
+    """The graph's resources for one set of settings; making them touches nothing."""
+    sample = SampleSource(
+        settings.sample_folder,
+        WorldOptions(seed=settings.sample.seed),
+        EventOptions(
+            events=settings.sample.events_per_day, seed=settings.sample.seed, rt_cd=settings.events.rt_cd
+        ),
+    )
+    fill_day = sample.ensure_day if settings.sample.enabled else None
+    return {
+        "settings": settings,
+        "layout": Layout(settings),
+        "engine": DuckDBEngine(settings.engine, settings.root / ".spill"),
+        "warehouse": EmbeddedWarehouse(settings.warehouse_folder, settings.events, fill_day),
+        "shop": _shop(settings, sample),
+        "base_month": BaseMonth.configure_at_launch(),
+        "spec_files": spec_files_io_manager,
+        "hive_table": hive_table_io_manager,
+    }
+
+
+def build_defs(
+    settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """The whole graph.
+
+    Args:
+        settings: default: those of this process.
+        resource_overrides: resources to use instead of the usual ones, by key.
+    """
+    settings = settings or load_settings()
+    monthly = MonthlyAssets(settings)
+    assets = [*sources.assets(monthly), *(asset for step in _STEPS for asset in step.assets(monthly))]
+    month_job = dg.define_asset_job(
+        MONTH_JOB,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.keys(sources.EVENTS, sources.SHOP),
+        partitions_def=monthly.partitions,
+        description="One work month, from Hive to the classifier.",
+    )
+    return dg.Definitions(
+        assets=assets,
+        asset_checks=checks.checks(monthly),
+        jobs=[month_job],
+        schedules=[monthly_schedule(settings, MONTH_JOB)],
+        resources={**build_resources(settings), **(resource_overrides or {})},
+        # Steps follow each other and share one engine and its memory limit, so a run is one process.
+        executor=dg.in_process_executor,
+    )
+
+
+class _SampleShop:
+    """The sample's loopback shop, up while it is asked."""
+
+    def __init__(self, settings: Settings, sample: SampleSource) -> None:
+        self._settings = settings
+        self._sample = sample
+
+    @contextmanager
+    def open(self, month: str) -> Iterator[CrawlOptions]:
+        from coupang_assets.sample.shop import LoopbackShop
+
+        with LoopbackShop(self._sample.world(), month).serve() as base_url:
+            yield _crawl_options(self._settings, base_url, delay=0.0, backoff=0.1)
+
+    def describe(self) -> str:
+        return "the sample's loopback shop"
+
+
+def _shop(settings: Settings, sample: SampleSource) -> Shop:
+    if settings.shop.base_url is None:
+        return _SampleShop(settings, sample)
+    base_url = str(settings.shop.base_url).rstrip("/")
+    return RealShop(_crawl_options(settings, base_url, delay=settings.shop.delay_seconds, backoff=5.0))
+
+
+def _crawl_options(settings: Settings, base_url: str, delay: float, backoff: float) -> CrawlOptions:
+    shop = settings.shop
+    return CrawlOptions(
+        base_url=base_url,
+        product_path=shop.product_path,
+        fragment_path=shop.fragment_path,
+        user_agent=shop.user_agent,
+        delay_s=delay,
+        concurrency=shop.concurrency,
+        timeout_s=shop.timeout_seconds,
+        retries=shop.retries,
+        backoff_s=backoff,
+        autothrottle=delay > 0,
+    )
+
+
+defs = build_defs()

@@ -1,0 +1,31 @@
+"""The Ibis backend that large tables flow through.
+
+Belongs here: opening a backend, reading and writing files with it. Does not: any expression (``pipeline``).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import ibis.expr.types as ir
+import pyarrow.dataset as ds
+
+
+class Engine(Protocol):
+    """What the rest of the project asks of a backend."""
+
+    def read_csv(self, path: Path, columns: Sequence[str]) -> ir.Table:
+        """A CSV file with a header as strings; ``columns`` are its columns in file order. Empty fields are null."""
+        ...
+
+    def read_arrow(self, dataset: ds.Dataset) -> ir.Table:
+        """An Arrow dataset, scanned in batches, as often as it is asked for."""
+        ...
+
+    def write_csv(self, table: ir.Table, path: Path) -> int:
+        """Write a table in its own order; the number of rows."""
+        ...
+
+    def close(self) -> None:
+        """Free what the backend holds."""
+        ...

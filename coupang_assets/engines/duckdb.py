@@ -1,0 +1,88 @@
+"""DuckDB, the default engine: one in-memory connection that spills to the root's disk beyond its memory limit."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow.dataset as ds
+from ibis.backends.duckdb import Backend
+
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.settings import EngineSettings
+
+_MAX_FIELD_BYTES = 16 * 1024 * 1024
+
+
+class DuckDBEngine:
+    """Opens its connection on first use, so that making one costs nothing."""
+
+    def __init__(self, settings: EngineSettings, spill_folder: Path) -> None:
+        self._settings = settings
+        self._spill_parent = spill_folder
+        self._names = (f"events_{n}" for n in itertools.count())
+
+    @cached_property
+    def _spill_folder(self) -> Path:
+        self._spill_parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The Ibis backend."""
+        options: dict[str, object] = {
+            "memory_limit": self._settings.memory_limit,
+            "temp_directory": str(self._spill_folder),
+            "enable_progress_bar": False,
+            # Nothing is ever fetched from the network by the engine.
+            "autoinstall_known_extensions": False,
+        }
+        if self._settings.threads:
+            options["threads"] = self._settings.threads
+        return ibis.duckdb.connect(**options)
+
+    def read_csv(self, path: Path, columns: Sequence[str]) -> ir.Table:
+        return self.backend.read_csv(
+            str(path),
+            header=True,
+            columns=dict.fromkeys(columns, "VARCHAR"),
+            auto_detect=False,
+            delim=",",
+            quote='"',
+            escape='"',
+            strict_mode=True,
+            max_line_size=_MAX_FIELD_BYTES,
+        )
+
+    def read_arrow(self, dataset: ds.Dataset) -> ir.Table:
+        name = next(self._names)
+        self.backend.con.register(name, dataset)
+        return self.backend.table(name)
+
+    def write_csv(self, table: ir.Table, path: Path) -> int:
+        import duckdb
+
+        query = self.backend.compile(table)
+        quoted = str(path).replace("'", "''")
+        try:
+            (rows,) = self.backend.raw_sql(f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER true)").fetchone()
+        except duckdb.OutOfMemoryException as error:
+            raise CoupangAssetsError(
+                f"the engine ran out of memory or spill space in {self._spill_folder}: {error}",
+                "raise COUPANG_ENGINE__MEMORY_LIMIT, or free disk space",
+            ) from None
+        except (duckdb.InvalidInputException, duckdb.IOException) as error:
+            raise CoupangAssetsError(f"{path}: {error}", "see the file and line above; a full disk says so here") from None
+        return int(rows)
+
+    def close(self) -> None:
+        if "backend" in self.__dict__:
+            self.backend.disconnect()
+            del self.__dict__["backend"]
+        if "_spill_folder" in self.__dict__:
+            shutil.rmtree(self._spill_folder, ignore_errors=True)
+            del self.__dict__["_spill_folder"]

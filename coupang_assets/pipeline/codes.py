@@ -1,0 +1,47 @@
+"""Category codes in one canonical form: digits, zero-padded to four places (spec step 3: ``0000``).
+
+``12``, ``12.0`` and ``0012`` are one category: Hive keeps codes as ints and pandas wrote them as floats, so a
+difference in zeros never means another category.
+"""
+
+import re
+
+import ibis
+import ibis.expr.types as ir
+
+WIDTH = 4
+_CODE = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
+_CANONICAL = re.compile(r"(?=\d{4,9}\Z)(0{0,3}[1-9]\d*|0{4})", re.ASCII)
+_PATTERN = r"^[0-9]{1,9}(\.0*)?$"
+
+
+def canonical_code(text: str | None) -> str | None:
+    """The canonical form of one code; None where there is none.
+
+    Raises:
+        ValueError: it is no number that fits a Hive int.
+    """
+    text = (text or "").strip()
+    if not text:
+        return None
+    if not _CODE.fullmatch(text):
+        raise ValueError(f"'{text}' is no category code")
+    return str(int(text.partition(".")[0])).zfill(WIDTH)
+
+
+def is_canonical_code(text: object) -> bool:
+    """Whether a value is a code in canonical form."""
+    return isinstance(text, str) and _CANONICAL.fullmatch(text) is not None
+
+
+def is_code_expr(column: ir.Column) -> ir.BooleanValue:
+    """Whether a column's value is a code in any form, or missing."""
+    text = column.cast("string").strip()
+    return text.isnull() | (text == "") | text.re_search(_PATTERN)
+
+
+def canonical_code_expr(column: ir.Column) -> ir.StringValue:
+    """The canonical form of a column of codes (string, int or double); null where there is none or it is no code."""
+    text = column.cast("string").strip()
+    digits = text.re_extract(r"^([0-9]{1,9})(\.0*)?$", 1).nullif("").cast("int64").cast("string")
+    return ibis.ifelse(digits.length() < WIDTH, digits.lpad(WIDTH, "0"), digits)

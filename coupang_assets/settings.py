@@ -1,0 +1,165 @@
+"""Every setting of the project, typed and documented, read from the environment and a ``.env`` file.
+
+Belongs here: what a user may set (``COUPANG_…``; nested groups with ``__``, as in ``COUPANG_SHOP__BASE_URL``).
+Does not: anything derived from a setting, and any second place that reads the environment.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from coupang_assets.errors import CoupangAssetsError
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+QualifiedIdentifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", max_length=256)]
+
+
+class SamplingSettings(BaseModel):
+    """Which days of the data month are read (spec step 1: from day 1, every 4th day, about 8 days)."""
+
+    first_day: int = Field(1, ge=1, le=28, description="first sampled day of the month")
+    stride: int = Field(4, ge=1, le=27, description="days from one sampled day to the next")
+    days: int = Field(8, ge=1, le=31, description="number of days; a short month gives as many as it has")
+    allow_missing_days: bool = Field(False, description="go on with fewer days when Hive lacks some of them")
+
+
+class EventsSettings(BaseModel):
+    """The source table and what its columns are called there."""
+
+    table: QualifiedIdentifier = Field("retargeting_event_storage_orc", description="Hive table of events")
+    day_column: Identifier = Field("day", description="its partition column, values YYYYMMDD")
+    rt_cd_column: Identifier = Field("rt_cd", description="column of the advertiser code")
+    rt_cd: int = Field(300, description="advertiser code of Coupang")
+    product_id: Identifier = "product_id"
+    ep_title: Identifier = "ep_title"
+    category1: Identifier = "category1"
+    category2: Identifier = "category2"
+    category3: Identifier = "category3"
+    category4: Identifier = "category4"
+
+
+class DictionaryTableSettings(BaseModel):
+    """The Hive table of spec step 5."""
+
+    table: QualifiedIdentifier = Field("rt_category_info_coupang", description="Hive table of the dictionary")
+    location: str = Field(
+        "",
+        pattern=r"^$|^[A-Za-z][A-Za-z0-9+.-]*://[^\s'\";]+$|^/[^\s'\";]*$",
+        description="LOCATION of the table; empty: the embedded warehouse's folder "
+        "(production: hdfs://ha-cluster/rt_category_info_coupang/logs)",
+    )
+
+
+class WarehouseSettings(BaseModel):
+    """Where Hive is."""
+
+    kind: Literal["embedded"] = Field("embedded", description="embedded: a folder of ORC and Parquet in Hive's layout")
+    folder: Path | None = Field(None, description="folder of the embedded warehouse; default <root>/warehouse")
+
+
+class EngineSettings(BaseModel):
+    """The engine large tables flow through."""
+
+    kind: Literal["duckdb"] = "duckdb"
+    threads: int | None = Field(None, ge=1, description="default: the machine's cores")
+    memory_limit: str = Field("1GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$", description="beyond it DuckDB spills to disk")
+
+
+class ShopSettings(BaseModel):
+    """The shop whose product pages name the categories (spec step 3), and how politely it is asked."""
+
+    base_url: AnyHttpUrl | None = Field(None, description="unset: the sample's loopback shop")
+    product_path: str = Field("/vp/products/{product_id}", description="page of a product")
+    fragment_path: str = Field(
+        "/vp/products/{product_id}/breadcrumb-gnbmenu", description="the older layout's separate breadcrumb"
+    )
+    user_agent: str = Field("coupang-assets (+category dictionary)", min_length=1)
+    delay_seconds: float = Field(1.0, ge=0, description="between requests to the real shop (none to the loopback shop)")
+    concurrency: int = Field(2, ge=1, le=16)
+    timeout_seconds: float = Field(20.0, gt=0)
+    retries: int = Field(3, ge=0, le=10, description="of one page, on refusals and server errors, with growing delay")
+    candidates: int = Field(5, ge=1, le=50, description="products tried for a category, most frequent first")
+    minimum_named_share: float = Field(
+        0.8, ge=0, le=1, description="of the new categories that have a name to find; below it the month stops"
+    )
+    maximum_special_share: float = Field(
+        0.5, ge=0, le=1, description="of the new categories without any breadcrumb; above it the pages must have changed"
+    )
+
+
+class TrainingSettings(BaseModel):
+    """Training set and model (spec step 6)."""
+
+    cap: int = Field(3000, ge=1, description="rows a category at most; part of the file's name")
+    valid_share: float = Field(0.1, gt=0, lt=0.5)
+    test_share: float = Field(0.1, gt=0, lt=0.5)
+    vocabulary: int = Field(8000, ge=100, le=200_000, description="pieces of the BPE model")
+
+
+class SampleSettings(BaseModel):
+    """The embedded default's made-up world, used while no real table and shop are set."""
+
+    enabled: bool = Field(True, description="make missing days of the embedded warehouse")
+    events_per_day: int = Field(20_000, ge=1)
+    seed: int = 300
+
+
+class Settings(BaseSettings):
+    """All settings. ``Settings()`` reads the environment; tests pass values."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COUPANG_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+    )
+
+    root: Path = Field(Path("coupang_category"), description="everything is kept below it (production: /pkw/coupang_category)")
+    first_month: Annotated[str, StringConstraints(pattern=r"^\d{4}_(0[1-9]|1[0-2])$")] = Field(
+        "2024_01", description="first work month there is"
+    )
+    owners: list[str] = Field(["team:ad-tech"], description="owners shown in the UI")
+    schedule_day: int = Field(2, ge=1, le=28, description="day of the month the schedule starts the run, 06:00 Seoul")
+
+    sampling: SamplingSettings = SamplingSettings()
+    events: EventsSettings = EventsSettings()
+    dictionary: DictionaryTableSettings = DictionaryTableSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    engine: EngineSettings = EngineSettings()
+    shop: ShopSettings = ShopSettings()
+    training: TrainingSettings = TrainingSettings()
+    sample: SampleSettings = SampleSettings()
+
+    @model_validator(mode="after")
+    def _first_month_is_past(self) -> "Settings":
+        if self.first_month > date.today().strftime("%Y_%m"):
+            raise ValueError(f"first_month {self.first_month} is in the future")
+        return self
+
+    @property
+    def warehouse_folder(self) -> Path:
+        """Folder of the embedded warehouse."""
+        return self.warehouse.folder or self.root / "warehouse"
+
+    @property
+    def sample_folder(self) -> Path:
+        """Folder of the sample world."""
+        return self.root / "sample"
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        CoupangAssetsError: a setting that does not hold, by the name it is set by. Values are not repeated,
+            because some settings are secrets.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"COUPANG_{'__'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise CoupangAssetsError(f"settings do not hold: {wrong}", "correct them in the environment or .env") from None
+    return settings.model_copy(update={"root": settings.root.expanduser().absolute()})

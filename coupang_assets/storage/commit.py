@@ -1,0 +1,72 @@
+"""Replacing the files of a dataset together, so that a kill at any moment leaves the old version or the new.
+
+Each file is written under a hidden temporary name in its own folder. A pending record that names them all
+is the point of no return: before it nothing has changed, after it whoever comes next finishes the renames.
+Belongs here: that protocol. Does not: what is in the files.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+from pydantic import BaseModel
+
+from coupang_assets.storage.atomic import fsync_path, temporary_name, write_text
+from coupang_assets.storage.manifest import FOLDER, Manifest, manifest_path
+
+
+class _Pending(BaseModel):
+    manifest: Manifest
+    remove: list[str]
+
+
+@contextmanager
+def dataset_lock(month_folder: Path, dataset: str) -> Iterator[None]:
+    """One writer at a time for a dataset of a month; the operating system frees it when a run is killed."""
+    folder = month_folder / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f".{dataset}.lock"):
+        yield
+
+
+def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = ()) -> None:
+    """Put the written temporaries of ``manifest.files`` in place, then the manifest; ``remove`` files go away.
+
+    The caller holds :func:`dataset_lock` and has written every ``temporary_name`` of the files.
+    """
+    for record in manifest.files:
+        fsync_path(temporary_name(month_folder / record.path))
+    pending = _Pending(manifest=manifest, remove=list(remove))
+    write_text(_pending_path(month_folder, manifest.dataset), pending.model_dump_json())
+    _finish(month_folder, pending)
+
+
+def recover(month_folder: Path, dataset: str) -> bool:
+    """Finish a commit that was cut off after its point of no return; True if there was one."""
+    if not _pending_path(month_folder, dataset).exists():
+        return False
+    with dataset_lock(month_folder, dataset):
+        path = _pending_path(month_folder, dataset)
+        if path.exists():
+            _finish(month_folder, _Pending.model_validate_json(path.read_bytes()))
+    return True
+
+
+def _finish(month_folder: Path, pending: _Pending) -> None:
+    folders = set()
+    for record in pending.manifest.files:
+        path = month_folder / record.path
+        if (temporary := temporary_name(path)).exists():
+            temporary.replace(path)
+        folders.add(path.parent)
+    for name in pending.remove:
+        (month_folder / name).unlink(missing_ok=True)
+    for folder in folders:
+        fsync_path(folder)
+    write_text(manifest_path(month_folder, pending.manifest.dataset), pending.manifest.model_dump_json(indent=1))
+    _pending_path(month_folder, pending.manifest.dataset).unlink()
+
+
+def _pending_path(month_folder: Path, dataset: str) -> Path:
+    return month_folder / FOLDER / f".{dataset}.pending.json"

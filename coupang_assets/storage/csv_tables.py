@@ -1,0 +1,200 @@
+"""CSV files of the specification to tables and back, with errors that name file, row and column.
+
+Reads what we write and what pandas wrote before us: a leading unnamed index column, a BOM, codes as ``123.0``.
+Belongs here: the text format. Does not: where files are (``layout``) or what columns mean (``datasets``).
+"""
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from coupang_assets.datasets import Column, Dataset
+from coupang_assets.engines import Engine
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.pipeline.codes import canonical_code, canonical_code_expr, is_code_expr
+from coupang_assets.storage.frame_types import validate_frame
+
+csv.field_size_limit(sys.maxsize)
+_UNNAMED = {"", "Unnamed: 0"}
+
+
+def read_header(dataset: Dataset, path: Path) -> list[str]:
+    """Columns of a file in file order, an unnamed index column as ``""``.
+
+    Raises:
+        CoupangAssetsError: the file is empty or not UTF-8, or columns are missing, unknown or doubled.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = next(csv.reader(file, strict=True), None)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CoupangAssetsError(f"{path}: the header cannot be read: {error}", "save the file as UTF-8 CSV") from None
+    if not header:
+        raise CoupangAssetsError(f"{path} is empty", f"materialize {dataset.name} again")
+    header = ["" if index == 0 and name in _UNNAMED else name.strip() for index, name in enumerate(header)]
+    named = [name for name in header if name]
+    missing = [name for name in dataset.column_names if name not in named]
+    unknown = [name for name in named if name not in dataset.column_names]
+    problems = [
+        text
+        for text, columns in (
+            ("missing", missing),
+            ("unknown", unknown),
+            ("doubled", sorted({name for name in named if named.count(name) > 1})),
+            ("unnamed beside the first", [str(i + 1) for i, name in enumerate(header) if i and not name]),
+        )
+        if columns
+        for text in [f"{text} columns: {', '.join(columns)}"]
+    ]
+    if problems:
+        raise CoupangAssetsError(
+            f"{path}: {'; '.join(problems)}", f"{dataset.name} has the columns {', '.join(dataset.column_names)}"
+        )
+    return header
+
+
+def read_frame(dataset: Dataset, path: Path) -> pd.DataFrame:
+    """A small table, checked in full: every row has every field, codes are canonical, the schema holds.
+
+    Raises:
+        CoupangAssetsError: file, row and column of the first thing that is wrong.
+    """
+    header = read_header(dataset, path)
+    _require_final_newline(dataset, path)
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            next(reader)
+            for row in reader:
+                if len(row) != len(header):
+                    raise CoupangAssetsError(
+                        f"{path}, line {reader.line_num}: {len(row)} fields instead of {len(header)}",
+                        f"correct the row, or materialize {dataset.name} again",
+                    )
+                rows.append(row)
+                lines.append(reader.line_num)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CoupangAssetsError(f"{path} is torn or not UTF-8 CSV: {error}", f"materialize {dataset.name} again") from None
+    raw = pd.DataFrame(rows, columns=header, dtype=object)
+    frame = pd.DataFrame({column.name: _parse(path, column, raw[column.name], lines) for column in dataset.columns})
+    validate_frame(dataset, frame, str(path))
+    return frame
+
+
+def write_frame(dataset: Dataset, frame: pd.DataFrame, path: Path) -> int:
+    """Validate a small table and write it in the dataset's order; the number of rows."""
+    validate_frame(dataset, frame, dataset.name)
+    ordered = frame.loc[:, list(dataset.column_names)].sort_values(
+        list(dataset.sort) or list(dataset.column_names), kind="stable", na_position="last"
+    )
+    ordered.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    return len(ordered)
+
+
+def read_table(dataset: Dataset, path: Path, engine: Engine, trusted: bool) -> ir.Table:
+    """A large table as an Ibis expression over the file; one we did not write is scanned and checked first.
+
+    Raises:
+        CoupangAssetsError: file and row of the first thing that is wrong.
+    """
+    header = read_header(dataset, path)
+    names = [name or "unnamed_index" for name in header]
+    table = engine.read_csv(path, names).select(list(dataset.column_names))
+    if trusted:
+        return table.cast({column.name: column.type for column in dataset.columns if column.type != "string"})
+    _require_final_newline(dataset, path)
+    _require_valid_rows(dataset, path, table)
+    return table.mutate(
+        **{name: canonical_code_expr(table[name]) for name in dataset.code_columns},
+        **{column.name: table[column.name].cast(column.type) for column in dataset.columns if column.type != "string"},
+    )
+
+
+def write_table(dataset: Dataset, table: ir.Table, path: Path, engine: Engine) -> int:
+    """Write a large table in the dataset's order; the number of rows.
+
+    Raises:
+        CoupangAssetsError: the expression has other columns than the dataset.
+    """
+    if set(table.columns) != set(dataset.column_names):
+        raise CoupangAssetsError(
+            f"{dataset.name} has the columns {', '.join(dataset.column_names)}, but was given {', '.join(table.columns)}"
+        )
+    ordered = table.select(list(dataset.column_names)).order_by([ibis.asc(name) for name in dataset.sort])
+    return engine.write_csv(ordered, path)
+
+
+def preview(path: Path, rows: int = 8) -> pd.DataFrame:
+    """The first rows of a file as text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=rows, encoding="utf-8-sig")
+
+
+def _parse(path: Path, column: Column, values: pd.Series, lines: list[int]) -> pd.Series:
+    parse: Callable[[str], object]
+    if column.code:
+        parse = canonical_code
+    elif column.type == "int64":
+        parse = _integer
+    else:
+        parse = _text
+    parsed = []
+    for line, value in zip(lines, values, strict=True):
+        try:
+            parsed.append(parse(value))
+        except ValueError as error:
+            raise CoupangAssetsError(
+                f"{path}, line {line}, column {column.name}: {error}", "correct the value in the file"
+            ) from None
+    return pd.Series(parsed, dtype="Int64" if column.type == "int64" else object, index=values.index)
+
+
+def _text(value: str) -> str | None:
+    return value or None
+
+
+def _integer(value: str) -> int | None:
+    if not value:
+        return None
+    try:
+        return int(value.removesuffix(".0"))
+    except ValueError:
+        raise ValueError(f"'{value}' is no whole number") from None
+
+
+def _require_final_newline(dataset: Dataset, path: Path) -> None:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            raise CoupangAssetsError(
+                f"{path} ends in the middle of a row: it is torn", f"materialize {dataset.name} again"
+            )
+
+
+def _require_valid_rows(dataset: Dataset, path: Path, table: ir.Table) -> None:
+    import duckdb
+
+    valid = [is_code_expr(table[column.name]) for column in dataset.columns if column.code]
+    valid += [
+        table[column.name].try_cast("int64").notnull() for column in dataset.columns if column.type == "int64"
+    ]
+    valid += [table[column.name].notnull() for column in dataset.columns if not column.nullable]
+    numbered = table.mutate(data_row=ibis.row_number() + 1, valid=ibis.and_(*valid).fill_null(False))
+    try:
+        wrong = numbered.filter(~numbered.valid).order_by("data_row").limit(1).execute()
+    except duckdb.Error as error:
+        first_lines = " ".join(str(error).split("\n")[:3])
+        raise CoupangAssetsError(f"{path} is torn or not CSV: {first_lines}", f"materialize {dataset.name} again") from None
+    if len(wrong):
+        row = wrong.iloc[0]
+        shown = {name: row[name] for name in dataset.column_names if name != "ep_title"}
+        raise CoupangAssetsError(
+            f"{path}, data row {row['data_row']}: a category code or number does not hold, or a field is missing: {shown}",
+            "correct the row in the file",
+        )

@@ -1,0 +1,68 @@
+"""The IO manager of the dictionary's Hive table: one ``day`` partition a work month."""
+
+import pandas as pd
+from dagster import DataVersion, InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
+
+from coupang_assets.datasets import DATASETS
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.months import dictionary_day
+from coupang_assets.settings import Settings
+from coupang_assets.storage.failures import as_dagster_failures
+from coupang_assets.storage.manifest import frame_version
+from coupang_assets.storage.metadata import table_metadata, table_schema
+from coupang_assets.warehouse import Warehouse
+from coupang_assets.warehouse.dictionary_table import create_statement
+
+
+class HiveTableIOManager(IOManager):
+    """Creates the table if need be, overwrites exactly its own partition, reads it back and compares (spec step 5)."""
+
+    def __init__(self, settings: Settings, warehouse: Warehouse) -> None:
+        self._settings = settings
+        self._warehouse = warehouse
+
+    def handle_output(self, context: OutputContext, obj: pd.DataFrame) -> None:
+        """Load the partition.
+
+        Raises:
+            dagster.Failure: the warehouse refuses, or the partition is not what was written.
+        """
+        dataset = DATASETS[context.asset_key.path[-1]]
+        table = self._settings.dictionary.table
+        partition = dictionary_day(context.asset_partition_key)
+        location = self._settings.dictionary.location or str(self._settings.warehouse_folder / table)
+        with as_dagster_failures(context.step_context.previous_attempt_count):
+            self._warehouse.create_table(create_statement(self._settings.dictionary, location))
+            where = self._warehouse.overwrite_partition(table, partition, obj)
+            read_back = self._warehouse.read_partition(table, partition)
+            if frame_version(read_back) != frame_version(obj):
+                raise CoupangAssetsError(
+                    f"{table} day={partition} holds {len(read_back)} rows that are not the {len(obj)} rows written",
+                    "look whether another program writes this partition, then run again",
+                )
+        version = frame_version(obj)
+        context.add_output_metadata(
+            {
+                "dagster/row_count": len(obj),
+                "dagster/uri": MetadataValue.text(where),
+                "dagster/column_schema": MetadataValue.column_schema(table_schema(dataset)),
+                "dagster/table_name": table,
+                "partition": f"day={partition}",
+                "content hash": version,
+                "preview": table_metadata(obj.head(8)),
+            }
+        )
+        context.step_context.set_data_version(context.asset_key, DataVersion(version))
+
+    def load_input(self, context: InputContext) -> pd.DataFrame:
+        """The partition's rows, in no particular order."""
+        with as_dagster_failures(context.step_context.previous_attempt_count):
+            return self._warehouse.read_partition(
+                self._settings.dictionary.table, dictionary_day(context.asset_partition_key)
+            )
+
+
+@io_manager(required_resource_keys={"settings", "warehouse"}, description="The dictionary's Hive table.")
+def hive_table_io_manager(context: InitResourceContext) -> HiveTableIOManager:
+    """The IO manager from the graph's resources."""
+    return HiveTableIOManager(context.resources.settings, context.resources.warehouse)

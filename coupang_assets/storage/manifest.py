@@ -1,0 +1,101 @@
+"""What was written: one manifest a dataset and month, under ``.manifests`` in the month's folder.
+
+Belongs here: the record and how it is read. Does not: when it is written (``commit``).
+"""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+from pydantic import BaseModel, ValidationError
+
+from coupang_assets.errors import CoupangAssetsError
+
+FOLDER = ".manifests"
+
+
+class FileRecord(BaseModel):
+    """One file: path relative to the month's folder, size in bytes, SHA-256, rows (None where it has none).
+
+    The modification time lets a reader skip the hash while a file is untouched.
+    """
+
+    path: str
+    bytes: int
+    sha256: str
+    mtime_ns: int
+    rows: int | None = None
+
+
+class Manifest(BaseModel):
+    """The files of one dataset that belong together, and where they came from."""
+
+    dataset: str
+    month: str
+    base_month: str | None = None
+    run_id: str
+    code_version: str | None = None
+    data_version: str
+    files: list[FileRecord]
+
+    @property
+    def rows(self) -> int | None:
+        counted = [record.rows for record in self.files if record.rows is not None]
+        return sum(counted) if counted else None
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(record.bytes for record in self.files)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def record_file(path: Path, name: str, rows: int | None = None) -> FileRecord:
+    """The record of a written file that is to be called ``name``."""
+    stat = path.stat()
+    return FileRecord(path=name, bytes=stat.st_size, sha256=sha256_file(path), mtime_ns=stat.st_mtime_ns, rows=rows)
+
+
+def is_as_recorded(path: Path, record: FileRecord) -> bool:
+    """Whether a file still has the content it was recorded with."""
+    stat = path.stat()
+    if stat.st_size != record.bytes:
+        return False
+    return stat.st_mtime_ns == record.mtime_ns or sha256_file(path) == record.sha256
+
+
+def content_version(files: list[FileRecord]) -> str:
+    """Data version of a dataset: a hash of its files' names and contents, so equal content is equal everywhere."""
+    joined = "\n".join(f"{record.path} {record.sha256}" for record in files)
+    return hashlib.sha256(joined.encode()).hexdigest()[:32]
+
+
+def manifest_path(month_folder: Path, dataset: str) -> Path:
+    """Where a dataset's manifest is."""
+    return month_folder / FOLDER / f"{dataset}.json"
+
+
+def read_manifest(month_folder: Path, dataset: str) -> Manifest | None:
+    """The manifest, or None where the dataset was not written by us.
+
+    Raises:
+        CoupangAssetsError: it cannot be read.
+    """
+    path = manifest_path(month_folder, dataset)
+    if not path.exists():
+        return None
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except (ValidationError, OSError) as error:
+        raise CoupangAssetsError(f"{path} cannot be read: {error}", f"delete it and materialize {dataset} again") from None
+
+
+def frame_version(frame: pd.DataFrame) -> str:
+    """Data version of a small table: a hash of its rows, whatever their order and their integer type."""
+    text = frame.astype(object).where(frame.notna(), "").astype(str)
+    rows = sorted("\x1f".join(row) for row in text.itertuples(index=False))
+    return hashlib.sha256("\n".join([",".join(frame.columns), *rows]).encode()).hexdigest()[:32]

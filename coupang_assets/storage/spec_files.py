@@ -1,0 +1,224 @@
+"""The IO manager of the specification's files.
+
+Takes and gives what an asset's annotation says: Ibis tables for what is large, pandas frames for what is small, a
+mapping of days for daily files, paths for models and journals. Belongs here: dispatch, and the order validate,
+write, commit, record. Does not: text formats (``csv_tables``) or the commit protocol (``commit``).
+"""
+
+import shutil
+import time
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+from dagster import DataVersion, InitResourceContext, InputContext, IOManager, OutputContext, io_manager
+
+from coupang_assets.datasets import DATASETS, Dataset, Kind
+from coupang_assets.engines import Engine
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.storage.atomic import temporary_name
+from coupang_assets.storage.base_month import BaseMonth
+from coupang_assets.storage.commit import commit, dataset_lock, recover
+from coupang_assets.storage.csv_tables import read_frame, read_table, write_frame, write_table
+from coupang_assets.storage.failures import as_dagster_failures
+from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.locate import Located, locate
+from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, read_manifest, record_file
+from coupang_assets.storage.metadata import manifest_metadata
+
+# On an input: which base month it is read from (see ``base_month``).
+BASE_MONTH_KEY = "coupang_assets/base_month"
+CHOSEN = "chosen"
+RECORDED = "recorded"
+
+DailyTables = Mapping[str, ir.Table]
+
+
+@dataclass(frozen=True)
+class StagedFiles:
+    """Model files written to a folder of :meth:`SpecFilesIOManager`'s month, to be committed together.
+
+    Attributes:
+        folder: holds one file for each of the dataset's paths, under its last name.
+        rows: rows of each file that has any, by last name.
+    """
+
+    folder: Path
+    rows: Mapping[str, int] | None = None
+
+
+def staging_folder(layout: Layout, dataset: Dataset, month: str) -> Path:
+    """An empty folder to write a dataset's files to before they are committed."""
+    folder = layout.month_folder(month) / f".{dataset.name}.staging"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+class SpecFilesIOManager(IOManager):
+    """See the module."""
+
+    def __init__(self, layout: Layout, engine: Engine, base_month: BaseMonth) -> None:
+        self._layout = layout
+        self._engine = engine
+        self._base_month = base_month
+
+    def handle_output(self, context: OutputContext, obj: object) -> None:
+        """Write a dataset of a month; nothing that is there changes unless all of it is good.
+
+        Raises:
+            dagster.Failure: the value does not hold what the dataset promises, or the disk refuses.
+        """
+        dataset = DATASETS[context.asset_key.path[-1]]
+        month = context.asset_partition_key
+        folder = self._layout.month_folder(month)
+        with as_dagster_failures(context.step_context.previous_attempt_count):
+            folder.mkdir(parents=True, exist_ok=True)
+            recover(folder, dataset.name)
+            with dataset_lock(folder, dataset.name):
+                records = self._write(context, dataset, month, obj)
+                manifest = Manifest(
+                    dataset=dataset.name,
+                    month=month,
+                    base_month=self._base_of_output(dataset, month),
+                    run_id=context.run_id,
+                    code_version=context.asset_spec.code_version,
+                    data_version=content_version(records),
+                    files=records,
+                )
+                if dataset.kind is not Kind.JOURNAL:
+                    commit(folder, manifest, self._outdated(dataset, folder, records))
+            if isinstance(obj, StagedFiles):
+                shutil.rmtree(obj.folder, ignore_errors=True)
+            context.add_output_metadata(manifest_metadata(dataset, folder, manifest))
+            skipped = self._layout.skipped_months(month, manifest.base_month)
+            if dataset.based_on_earlier_month and skipped:
+                context.add_output_metadata({"skipped months": ", ".join(skipped)})
+        context.step_context.set_data_version(context.asset_key, DataVersion(manifest.data_version))
+
+    def load_input(self, context: InputContext) -> object:
+        """Read a dataset as the consumer's annotation says; None for an optional base month that is not there.
+
+        Raises:
+            dagster.Failure: a file is missing, torn or does not hold its schema.
+        """
+        dataset = DATASETS[context.asset_key.path[-1]]
+        wanted, optional = _without_optional(context.dagster_type.typing_type)
+        with as_dagster_failures(context.step_context.previous_attempt_count):
+            month = self._month_of_input(context)
+            if month is None:
+                if optional:
+                    return None
+                raise CoupangAssetsError(f"{dataset.name} has no earlier month to be read from")
+            located = locate(self._layout, dataset, month)
+            if not located.trusted and located.manifest is not None:
+                context.log.warning(
+                    f"{located.paths[0]} is not what was written for {month}: it was changed by hand and is read as it is"
+                )
+            return self._read(dataset, located, wanted)
+
+    def _read(self, dataset: Dataset, located: Located, wanted: object) -> object:
+        if wanted is pd.DataFrame:
+            return pd.concat([read_frame(dataset, path) for path in located.paths], ignore_index=True)
+        if wanted is Path:
+            return located.paths[0]
+        if typing.get_origin(wanted) is list:
+            return located.paths
+        days = {path.stem: read_table(dataset, path, self._engine, located.trusted) for path in located.paths}
+        if wanted is ir.Table:
+            return ibis.union(*days.values()) if len(days) > 1 else next(iter(days.values()))
+        if typing.get_origin(wanted) is Mapping:
+            return days
+        raise CoupangAssetsError(f"{dataset.name} cannot be read as {wanted}", "annotate the input with a known type")
+
+    def _write(self, context: OutputContext, dataset: Dataset, month: str, obj: object) -> list[FileRecord]:
+        folder = self._layout.month_folder(month)
+        if isinstance(obj, Mapping):
+            return self._write_days(context, dataset, month, obj)
+        names = self._layout.file_names(dataset, month)
+        rows: dict[str, int] = {}
+        if isinstance(obj, StagedFiles):
+            for name in names:
+                temporary = temporary_name(folder / name)
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                (obj.folder / Path(name).name).replace(temporary)
+            rows = {name: count for name in names if (count := (obj.rows or {}).get(Path(name).name)) is not None}
+        elif isinstance(obj, Path):
+            return [record_file(obj, name) for name in names]
+        elif isinstance(obj, pd.DataFrame | ir.Table):
+            rows[names[0]] = self._write_one(dataset, obj, folder / names[0])
+        else:
+            raise CoupangAssetsError(f"{dataset.name} cannot be written from {type(obj).__name__}")
+        return [record_file(temporary_name(folder / name), name, rows.get(name)) for name in names]
+
+    def _write_days(
+        self, context: OutputContext, dataset: Dataset, month: str, days: Mapping[str, ir.Table | pd.DataFrame]
+    ) -> list[FileRecord]:
+        folder = self._layout.month_folder(month)
+        names = self._layout.file_names(dataset, month, list(days))
+        records = []
+        started, rows = time.monotonic(), 0
+        for done, (name, table) in enumerate(zip(names, days.values(), strict=True), start=1):
+            count = self._write_one(dataset, table, folder / name)
+            records.append(record_file(temporary_name(folder / name), name, count))
+            rows += count
+            rate = rows / (time.monotonic() - started)
+            context.log.info(
+                f"{dataset.name}: day {done} of {len(names)}, {rows:,} rows, {rate:,.0f} rows/s, "
+                f"about {(len(names) - done) * (time.monotonic() - started) / done:,.0f} s left"
+            )
+        return records
+
+    def _write_one(self, dataset: Dataset, table: ir.Table | pd.DataFrame, path: Path) -> int:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_name(path)
+        try:
+            if isinstance(table, pd.DataFrame):
+                return write_frame(dataset, table, temporary)
+            return write_table(dataset, table, temporary, self._engine)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _outdated(self, dataset: Dataset, folder: Path, records: list[FileRecord]) -> list[str]:
+        """Files of the version before that the new version does not have, such as a day no longer sampled."""
+        before = read_manifest(folder, dataset.name)
+        kept = {record.path for record in records}
+        return [record.path for record in before.files if record.path not in kept] if before else []
+
+    def _month_of_input(self, context: InputContext) -> str | None:
+        step_month = context.step_context.partition_key
+        base = (context.definition_metadata or {}).get(BASE_MONTH_KEY)
+        if base == CHOSEN:
+            return self._base_month.choose(self._layout, step_month)
+        if base == RECORDED:
+            return self._base_month.recorded(self._layout, step_month)
+        return context.asset_partition_key
+
+    def _base_of_output(self, dataset: Dataset, month: str) -> str | None:
+        if not dataset.based_on_earlier_month:
+            return None
+        if dataset.name == "updated_unique":
+            return self._base_month.choose(self._layout, month)
+        return self._base_month.recorded(self._layout, month)
+
+
+def _without_optional(annotation: object) -> tuple[object, bool]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kept = [part for part in typing.get_args(annotation) if part is not type(None)]
+        return (kept[0] if len(kept) == 1 else annotation), len(kept) < len(typing.get_args(annotation))
+    return annotation, False
+
+
+@io_manager(
+    required_resource_keys={"layout", "engine", "base_month"},
+    description="Files of the specification under <root>/data/YYYY_MM.",
+)
+def spec_files_io_manager(context: InitResourceContext) -> SpecFilesIOManager:
+    """The IO manager from the graph's resources."""
+    return SpecFilesIOManager(context.resources.layout, context.resources.engine, context.resources.base_month)

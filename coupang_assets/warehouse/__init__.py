@@ -1,0 +1,54 @@
+"""Hive behind one small interface.
+
+Belongs here: reading the source table's day partitions, and the dictionary table. Does not: what rows mean
+(``pipeline``), when it is called (``assets``), or made-up data (``sample``).
+"""
+
+from typing import Protocol
+
+import pandas as pd
+import pyarrow.dataset as ds
+
+
+class Warehouse(Protocol):
+    """What the project asks of Hive. Days are ``YYYYMMDD``."""
+
+    def event_days(self, days: list[str]) -> list[str]:
+        """Those of ``days`` that the source table has a partition for."""
+        ...
+
+    def fingerprint(self, day: str) -> str:
+        """A hash of a day partition that changes when its data change and not otherwise."""
+        ...
+
+    def events(self, day: str) -> ds.Dataset:
+        """A day partition of the source table, all columns and advertisers.
+
+        Raises:
+            CoupangAssetsError: the partition or a column is not there, or a file is torn.
+        """
+        ...
+
+    def create_table(self, statement: str) -> None:
+        """Run a ``CREATE TABLE IF NOT EXISTS`` of Hive's dialect.
+
+        Raises:
+            CoupangAssetsError: the table is there with other columns.
+        """
+        ...
+
+    def overwrite_partition(self, table: str, partition: str, rows: pd.DataFrame) -> str:
+        """Make ``rows`` the whole content of the partition ``day=partition`` and of no other; where it lies."""
+        ...
+
+    def read_partition(self, table: str, partition: str) -> pd.DataFrame:
+        """The rows of a partition, without the partition column."""
+        ...
+
+    def describe(self) -> str:
+        """What and where it is, for people.
+
+        Raises:
+            CoupangAssetsError: it cannot be used.
+        """
+        ...
