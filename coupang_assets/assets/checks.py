@@ -10,7 +10,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.crawling import Outcome, iter_journal, summarize
+from coupang_assets.crawling.journal import iter_journal
+from coupang_assets.crawling.outcomes import Outcome
+from coupang_assets.crawling.summary import summarize
 from coupang_assets.datasets import (
     CATE_DICTIONARY,
     CATEGORY_MERGE,

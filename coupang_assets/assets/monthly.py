@@ -59,7 +59,7 @@ class MonthlyAssets:
         def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
             metadata: dict[str, Any] = {"specification": dataset.step.value}
             if dataset.columns:
-                metadata["dagster/column_schema"] = dg.MetadataValue.column_schema(table_schema(dataset))
+                metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(table_schema(dataset))
             return dg.asset(
                 name=dataset.name,
                 description=dataset.description,

@@ -7,11 +7,12 @@ import dagster as dg
 import ibis.expr.types as ir
 import pandas as pd
 
-from coupang_assets import crawling
 from coupang_assets.assets.monthly import MonthlyAssets, from_base_month
 from coupang_assets.assets.sources import SHOP
-from coupang_assets.crawling import journal, parsers, runner
+from coupang_assets.crawling import journal, parsers, runner, summary
+from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.crawling.shop import Shop
+from coupang_assets.crawling.summary import summarize
 from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_CANDIDATES, CRAWL_JOURNAL
 from coupang_assets.pipeline import categories, names
 from coupang_assets.settings import Settings
@@ -30,7 +31,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
 
     @monthly.asset(
         CRAWL_JOURNAL,
-        code=(names, parsers),
+        code=(names, parsers, summary),
         kinds=("scrapy",),
         ins={"earlier": from_base_month(CRAWL_JOURNAL, RECORDED)},
         deps=(SHOP,),
@@ -47,36 +48,36 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         if earlier is not None and not path.exists():
             with atomic_path(path) as temporary:
                 shutil.copyfile(earlier, temporary)
-        known = journal.summarize(journal.iter_journal(path))
-        unresolved = known[known["outcome"] != crawling.Outcome.NAMED]
+        known = summarize(journal.iter_journal(path))
+        unresolved = known[known["outcome"] != Outcome.NAMED]
         asked = names.to_ask(crawl_candidates, diff_data, unresolved)
         with shop.open(context.partition_key) as options:
-            summary = runner.crawl(asked, path, options, lambda progress: context.log.info(_progress_line(progress)))
-        outcomes = summary.table["outcome"].astype(str).value_counts().rename_axis("outcome").reset_index(name="categories")
+            crawled = runner.crawl(asked, path, options, lambda progress: context.log.info(_progress_line(progress)))
+        outcomes = crawled.table["outcome"].astype(str).value_counts().rename_axis("outcome").reset_index(name="categories")
         context.add_output_metadata(
             {
-                "categories asked": len(summary.table),
+                "categories asked": len(crawled.table),
                 "outcomes": table_metadata(outcomes.sort_values("outcome")),
-                "still unnamed": table_metadata(_unnamed(summary.table)),
-                "requests": summary.progress.requests,
-                "requests per second": round(summary.progress.requests_per_s, 1),
-                "seconds": round(summary.progress.elapsed_s, 1),
-                "stopped early": summary.stopped or "no",
+                "still unnamed": table_metadata(_unnamed(crawled.table)),
+                "requests": crawled.progress.requests,
+                "requests per second": round(crawled.progress.requests_per_s, 1),
+                "seconds": round(crawled.progress.elapsed_s, 1),
+                "stopped early": crawled.stopped or "no",
             }
         )
         return path
 
     @monthly.asset(
         COUPANG_CATE_ALL,
-        code=(names,),
+        code=(names, summary),
         kinds=("pandas",),
         ins={"base": from_base_month(COUPANG_CATE_ALL, RECORDED)},
     )
     def coupang_cate_all(
         context: dg.AssetExecutionContext, diff_data: pd.DataFrame, crawl_journal: Path, base: pd.DataFrame | None
     ) -> pd.DataFrame:
-        known = journal.summarize(journal.iter_journal(crawl_journal))
-        rows = names.extend_dictionary(base, diff_data, known[known["outcome"] == crawling.Outcome.NAMED])
+        known = summarize(journal.iter_journal(crawl_journal))
+        rows = names.extend_dictionary(base, diff_data, known[known["outcome"] == Outcome.NAMED])
         context.add_output_metadata(
             {
                 "categories of the base month": 0 if base is None else len(base),
@@ -92,11 +93,11 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
 def _progress_line(progress: runner.CrawlProgress) -> str:
     outcomes = ", ".join(f"{count} {name}" for name, count in progress.outcomes.items())
     return (
-        f"crawl_journal: {progress.categories_done} of {progress.categories_total} categories, "
+        f"{progress.categories_done} of {progress.categories_total} categories, "
         f"{progress.requests} requests, {progress.requests_per_s:.0f} a second; {outcomes or 'no answer yet'}"
     )
 
 
 def _unnamed(table: pd.DataFrame) -> pd.DataFrame:
-    unnamed = table[table["outcome"] != crawling.Outcome.NAMED]
+    unnamed = table[table["outcome"] != Outcome.NAMED]
     return unnamed[["category1", "category2", "category3", "category4", "outcome", "reason"]].head(50)

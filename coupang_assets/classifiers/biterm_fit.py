@@ -73,8 +73,8 @@ class BitermOptions:
     informativeness: float = 1.0
     pair_weight: float = 0.5
     max_pairs: int = 2_000_000
-    max_codes: int = 16
-    min_percent: float = 0.001
+    max_codes: int = 8
+    min_percent: float = 0.005
 
     def __post_init__(self) -> None:
         for name in ("class_balance", "pair_weight", "min_percent"):

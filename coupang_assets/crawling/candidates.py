@@ -33,7 +33,7 @@ def candidates_by_category(candidates: pd.DataFrame) -> dict[CategoryKey, list[C
         raise CoupangAssetsError(
             f"candidates for the crawl lack the columns {', '.join(missing)}", f"give {', '.join(CANDIDATE_COLUMNS)}"
         )
-    if not pd.api.types.is_integer_dtype(candidates["rank"]) and len(candidates):
+    if len(candidates) and not (pd.api.types.is_integer_dtype(candidates["rank"]) and candidates["rank"].notna().all()):
         raise CoupangAssetsError("column rank of the candidates is not of whole numbers", "number them from 1")
     columns = {column: _texts(candidates[column]) for column in [*CATEGORY_COLUMNS, "product_id"]}
     occurrences = pd.Series(columns["product_id"], dtype=object).value_counts()

@@ -7,12 +7,10 @@ The file is JSON lines: the options, then one line a category, so that the proce
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from coupang_assets.crawling.journal import Answer, CategoryKey
 from coupang_assets.crawling.options import CrawlOptions
@@ -42,41 +40,38 @@ class CategoryTask:
     candidates: tuple[Candidate, ...]
 
 
-def write_job(path: Path, options: CrawlOptions, tasks: Iterable[CategoryTask]) -> int:
-    """Write the job file and return the number of categories in it."""
+def write_job(file: IO[str], options: CrawlOptions, tasks: Iterable[CategoryTask]) -> int:
+    """Write a job and return the number of categories in it."""
+    file.write(json.dumps(asdict(options)) + "\n")
     count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for record in itertools.chain([asdict(options)], map(_task_record, tasks)):
-            file.write(json.dumps(record) + "\n")
-            count += 1
-    return count - 1
+    for task in tasks:
+        file.write(json.dumps(_task_record(task)) + "\n")
+        count += 1
+    return count
+
+
+def read_job(file: IO[str]) -> tuple[CrawlOptions, Iterator[CategoryTask]]:
+    """The options of a job and its categories, which are read as they are asked for."""
+    return CrawlOptions(**json.loads(file.readline())), map(_task, file)
 
 
 def _task_record(task: CategoryTask) -> dict[str, Any]:
     return {
         "category": task.category,
         "candidates": [
-            [c.rank, c.product_id, c.shared, c.known.to_json() if c.known else None] for c in task.candidates
+            [one.rank, one.product_id, one.shared, one.known.to_json() if one.known else None]
+            for one in task.candidates
         ],
     }
 
 
-def read_options(path: Path) -> CrawlOptions:
-    """The options at the head of a job file."""
-    with path.open(encoding="utf-8") as file:
-        return CrawlOptions(**json.loads(file.readline()))
-
-
-def iter_tasks(path: Path) -> Iterator[CategoryTask]:
-    """The categories of a job file, one at a time."""
-    with path.open(encoding="utf-8") as file:
-        for line in itertools.islice(file, 1, None):
-            record = json.loads(line)
-            category1, category2, category3, category4 = record["category"]
-            yield CategoryTask(
-                (category1, category2, category3, category4),
-                tuple(
-                    Candidate(rank, product_id, shared, Answer.from_json(known) if known else None)
-                    for rank, product_id, shared, known in record["candidates"]
-                ),
-            )
+def _task(line: str) -> CategoryTask:
+    record = json.loads(line)
+    category1, category2, category3, category4 = record["category"]
+    return CategoryTask(
+        (category1, category2, category3, category4),
+        tuple(
+            Candidate(rank, product_id, shared, Answer.from_json(known) if known else None)
+            for rank, product_id, shared, known in record["candidates"]
+        ),
+    )

@@ -167,8 +167,13 @@ class JournalWriter:
         """
         line = json.dumps(attempt.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
         data = memoryview(line.encode("utf-8", "replace"))
-        while data:
-            data = data[os.write(self._descriptor, data) :]
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:
+            # The beginning of a line must not stand before a later one that fits again.
+            _cut_torn_line(self._descriptor)
+            raise
         if time.monotonic() - self._synced_at >= _FSYNC_EVERY_S:
             self._sync()
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import pandas as pd
 
@@ -98,15 +98,15 @@ def crawl(
     if not total:
         return CrawlSummary(summarize(iter_journal(journal), by_category), CrawlProgress(0, 0))
     started = time.monotonic()
-    with JournalWriter.open(journal) as writer, tempfile.TemporaryDirectory(prefix="coupang_crawl_") as folder:
-        tasks = open_tasks(by_category, iter_journal(journal))
-        job = Path(folder) / "job.jsonl"
-        open_count = write_job(job, options, tasks)
+    # A nameless file: nothing is left of it, even when this process is killed.
+    with JournalWriter.open(journal) as writer, tempfile.TemporaryFile("w+", encoding="utf-8") as job:
+        open_count = write_job(job, options, open_tasks(by_category, iter_journal(journal)))
+        job.seek(0)
         progress = CrawlProgress(total, total - open_count)
         state: dict[str, Any] = {}
         if open_count:
-            # Closed on leaving, however that happens, so the process is gone before the folder and the lock are.
-            with closing(_crawling_process(job, writer, Path(folder) / "log")) as states:
+            # Closed on leaving, however that happens, so the process is gone before the lock is.
+            with closing(_crawling_process(job.fileno(), writer.fileno())) as states:
                 for state in states:
                     progress = CrawlProgress(
                         categories_total=total,
@@ -131,32 +131,32 @@ def crawl(
     return CrawlSummary(summarize(iter_journal(journal), by_category), progress, stopped)
 
 
-def _crawling_process(job: Path, journal: JournalWriter, log: Path) -> Generator[dict[str, Any], None, None]:
-    """Run the process and yield its states, the last one marked final; raises when it fails."""
+def _crawling_process(job: int, journal: int) -> Generator[dict[str, Any], None, None]:
+    """Run the process on two descriptors and yield its states, the last one marked final; raises when it fails."""
     state: dict[str, Any] = {}
-    with log.open("wb") as log_file, _child(job, journal, log_file.fileno()) as child:
+    with tempfile.TemporaryFile() as log, _child(job, journal, log) as child:
         assert child.stdout is not None
         for line in child.stdout:
             state = json.loads(line)
             yield state
         status = child.wait()
-    if status != 0 or not state.get("final"):
-        raise CoupangAssetsError(
-            f"the crawling process ended with status {status}; the end of its log:\n{_tail(log)}",
-            "correct what the log says and run again; what ended is not asked again",
-        )
+        if status != 0 or not state.get("final"):
+            raise CoupangAssetsError(
+                f"the crawling process ended with status {status}; the end of its log:\n{_tail(log)}",
+                "correct what the log says and run again; what ended is not asked again",
+            )
 
 
 @contextmanager
-def _child(job: Path, journal: JournalWriter, log_descriptor: int) -> Iterator[subprocess.Popen[bytes]]:
+def _child(job: int, journal: int, log: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     paths = [str(_PACKAGE_PARENT), *filter(None, [os.environ.get("PYTHONPATH")])]
     child = subprocess.Popen(
         # -P: the current folder of whoever runs this must not stand in for installed modules.
-        [sys.executable, "-P", "-m", __package__, str(job), str(journal.fileno())],
+        [sys.executable, "-P", "-m", __package__, str(job), str(journal)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=log_descriptor,
-        pass_fds=[journal.fileno()],
+        stderr=log,
+        pass_fds=[job, journal],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         # Ctrl-C in a terminal goes to this process alone, which then ends the child.
         start_new_session=True,
@@ -172,8 +172,7 @@ def _child(job: Path, journal: JournalWriter, log_descriptor: int) -> Iterator[s
                 pipe.close()
 
 
-def _tail(log: Path) -> str:
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 64 * 1024))
-        lines = file.read().decode("utf-8", "replace").splitlines()
+def _tail(log: IO[bytes]) -> str:
+    log.seek(max(0, log.seek(0, os.SEEK_END) - 64 * 1024))
+    lines = log.read().decode("utf-8", "replace").splitlines()
     return "\n".join(lines[-_LOG_TAIL_LINES:]) or "(empty)"

@@ -12,10 +12,9 @@ import hashlib
 import logging
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from scrapy import Request, Spider, signals
@@ -29,9 +28,10 @@ from scrapy.exceptions import (
 from scrapy.http import Response, TextResponse
 from twisted.python.failure import Failure
 
-from coupang_assets.crawling.job import Candidate, CategoryTask, iter_tasks, read_options
+from coupang_assets.crawling.job import Candidate, CategoryTask
 from coupang_assets.crawling.journal import Answer, Attempt, CategoryKey
 from coupang_assets.crawling.middlewares import OtherHostError
+from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.crawling.parsers import ParsedPage, parse_page
 
@@ -56,7 +56,7 @@ class _Turn:
 
 
 class CategoryNameSpider(Spider):
-    """Scrapy spider over a job file (`job.py`); yields `Attempt` items.
+    """Scrapy spider over tasks (`job.py`), taken one at a time; yields `Attempt` items.
 
     Attributes:
         categories_done: categories that were named or have no candidate left.
@@ -66,10 +66,10 @@ class CategoryNameSpider(Spider):
 
     name = "category_names"
 
-    def __init__(self, job: str, **arguments: Any) -> None:
+    def __init__(self, options: CrawlOptions, tasks: Iterable[CategoryTask], **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._job = Path(job)
-        self._options = read_options(self._job)
+        self._options = options
+        self._tasks = tasks
         self._in_flight: dict[str, list[tuple[_Turn, Candidate]]] = {}
         self._shared_answers: dict[str, Answer] = {}
         self._in_a_row: Counter[str] = Counter()
@@ -84,7 +84,7 @@ class CategoryNameSpider(Spider):
     async def start(self) -> AsyncIterator[Any]:
         engine = self.crawler.engine
         assert engine is not None
-        for task in iter_tasks(self._job):
+        for task in self._tasks:
             # Taking tasks only as they can be asked keeps memory independent of the job's size.
             if engine.needs_backout():
                 await self.crawler.signals.wait_for(signals.scheduler_empty)

@@ -1,4 +1,4 @@
-"""The crawling process: runs the spider over one job file and ends with its parent.
+"""The crawling process: runs the spider over one job and ends with its parent.
 
 Belongs here: what happens between the start of the process and its exit status. Does not: starting it (`runner.py`).
 A process of its own, because a Twisted reactor cannot be started twice.
@@ -10,12 +10,11 @@ import os
 import select
 import sys
 import threading
-from pathlib import Path
 from typing import Final
 
 from scrapy.crawler import CrawlerProcess
 
-from coupang_assets.crawling.job import read_options
+from coupang_assets.crawling.job import read_job
 from coupang_assets.crawling.scrapy_settings import scrapy_settings
 from coupang_assets.crawling.spider import CategoryNameSpider
 
@@ -23,15 +22,16 @@ EXIT_FAILED: Final = 1
 EXIT_ORPHANED: Final = 3
 
 
-def main(job: Path, journal_descriptor: int) -> int:
-    """Crawl `job`, append to the journal open at `journal_descriptor`, and return the exit status.
+def main(job_descriptor: int, journal_descriptor: int) -> int:
+    """Crawl the job open at one descriptor, append to the journal open at the other, and return the exit status.
 
     Standard input is the parent's life line, standard output carries progress, standard error the log.
     """
     _exit_with_parent()
-    process = CrawlerProcess(scrapy_settings(read_options(job), journal_descriptor))
+    options, tasks = read_job(os.fdopen(job_descriptor, encoding="utf-8"))
+    process = CrawlerProcess(scrapy_settings(options, journal_descriptor))
     crawler = process.create_crawler(CategoryNameSpider)
-    process.crawl(crawler, job=str(job))
+    process.crawl(crawler, options=options, tasks=tasks)
     process.start()
     spider, stats = crawler.spider, crawler.stats
     if not isinstance(spider, CategoryNameSpider) or stats is None or process.bootstrap_failed:

@@ -6,14 +6,16 @@ import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import ibis
 import ibis.expr.types as ir
 import pyarrow.dataset as ds
-from ibis.backends.duckdb import Backend
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import EngineSettings
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
 
 _MAX_FIELD_BYTES = 16 * 1024 * 1024
 
@@ -32,12 +34,13 @@ class DuckDBEngine:
         return Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
 
     @cached_property
-    def backend(self) -> Backend:
+    def backend(self) -> "Backend":
         """The Ibis backend."""
+        import ibis
+
         options: dict[str, object] = {
             "memory_limit": self._settings.memory_limit,
             "temp_directory": str(self._spill_folder),
-            "enable_progress_bar": False,
             # Nothing is ever fetched from the network by the engine.
             "autoinstall_known_extensions": False,
         }
@@ -66,6 +69,8 @@ class DuckDBEngine:
     def write_csv(self, table: ir.Table, path: Path) -> int:
         import duckdb
 
+        # What Backend.to_csv does, but for the number of rows, which COPY returns and to_csv drops.
+        self.backend._run_pre_execute_hooks(table)
         query = self.backend.compile(table)
         quoted = str(path).replace("'", "''")
         try:

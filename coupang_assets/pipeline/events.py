@@ -12,7 +12,8 @@ import ibis.expr.types as ir
 from coupang_assets.datasets import CATEGORY_CODES
 from coupang_assets.pipeline.codes import canonical_code_expr, is_code_expr
 
-_NUL = "\x00"
+# As a pattern: the character itself cannot stand in a statement.
+_NUL = r"\x00"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def event_quality(events: ir.Table) -> EventQuality:
     counts = ibis.cross_join(
         events.aggregate(
             rows=events.count(),
-            titles_with_nul=events.ep_title.cast("string").contains(_NUL).sum(),
+            titles_with_nul=events.ep_title.cast("string").re_search(_NUL).sum(),
             rows_with_code_that_is_no_number=(~ibis.and_(*(is_code_expr(events[name]) for name in CATEGORY_CODES))).sum(),
         ),
         cleaned.aggregate(
@@ -74,4 +75,4 @@ def event_quality(events: ir.Table) -> EventQuality:
 
 
 def _text(column: ir.Column) -> ir.StringValue:
-    return column.cast("string").replace(_NUL, "")
+    return column.cast("string").re_replace(_NUL, "")

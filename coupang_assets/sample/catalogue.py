@@ -22,8 +22,8 @@ def category_weight(draw: float) -> float:
 
 def product_weights(category: float, count: int) -> NDArray[np.float64]:
     """The category's traffic over its products by rank, Zipf with exponent 1.05; sums to `category`."""
-    shares = 1.0 / np.arange(1, count + 1) ** 1.05
-    return category * shares / shares.sum()
+    shares = 1.0 / np.arange(1, count + 1, dtype=np.float64) ** 1.05
+    return np.asarray(category * shares / shares.sum(), dtype=np.float64)
 
 
 def page_states(draws: NDArray[np.float64], sold_out: bool = False) -> list[str]:

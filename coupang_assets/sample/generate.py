@@ -198,7 +198,7 @@ class _Calendar:
             self._add(leaf)
 
     def _variant(self, rng: np.random.Generator, shallow: bool, borrowed: bool) -> _Leaf:
-        """A new leaf beside the hand-written ones: `휴대용 가습기` beside `가습기`, or a known name under another path."""
+        """A new leaf beside the hand-written ones: `휴대용 가습기` beside `가습기`, or a known name on a new path."""
         while True:
             top, group = self._groups[int(rng.integers(len(self._groups)))]
             entry = group.leaves[int(rng.integers(len(group.leaves)))]
@@ -219,9 +219,7 @@ class _Calendar:
                 break
         kind = "shallow" if shallow else "normal"
         sold_out = bool(rng.random() < 0.006)
-        return _Leaf(
-            top, group, path, None, entry.nouns, kind, (), sold_out=sold_out, qualifier=old, other_name=other
-        )
+        return _Leaf(top, group, path, None, entry.nouns, kind, (), sold_out=sold_out, qualifier=old, other_name=other)
 
 
 def _category_row(leaf: _Leaf) -> tuple[str | None, ...]:

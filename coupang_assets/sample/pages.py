@@ -23,7 +23,10 @@ _ARROW = (
 )
 _ITEM = "twc-flex twc-items-center twc-pb-[16px] twc-pt-[12px]"
 _LINK = "hover:twc-text-[#008cff] hover:twc-underline"
+_CLICK = '{"hitType":"event", "eventCategory":"breadcrumb", "eventAction":"click", "eventLabel":"", "eventValue":0}'
+_NOT_FOUND = "주소가 잘못 입력 되었거나, 판매 종료 또는 중지되어 해당 상품을 찾을 수 없습니다."
 
+NOT_FOUND = "<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>404 Not Found</body></html>\n"
 ROBOTS = """User-agent: *
 Allow: /vp/products/
 Disallow: /np/search
@@ -92,7 +95,7 @@ def breadcrumb_legacy(path: Sequence[Crumb]) -> str:
 		<li>
 			<a href="/np/categories/{category_id}" class="breadcrumb-link"
          title="{escape(name)}"
-         data-gaclick='{{"hitType":"event", "eventCategory":"breadcrumb", "eventAction":"click", "eventLabel":"", "eventValue":0}}'>
+         data-gaclick='{_CLICK}'>
             {escape(name)}
             </a>
 			{arrow}
@@ -109,18 +112,20 @@ def breadcrumb_legacy(path: Sequence[Crumb]) -> str:
 
 def off_sale() -> str:
     """What both layouts show for a product that is no longer sold."""
-    return """<!DOCTYPE html>
+    return f"""<!DOCTYPE html>
 <html lang="ko"><head><meta charset="utf-8"><title>쿠팡!</title></head><body>
 <div class="prod-not-find-unknown">
 <strong class="prod-not-find-unknown__title">상품을 찾을 수 없습니다.</strong>
-<a class="prod-not-find-unknown__p" href="/">주소가 잘못 입력 되었거나, 판매 종료 또는 중지되어 해당 상품을 찾을 수 없습니다.</a>
+<a class="prod-not-find-unknown__p" href="/">{_NOT_FOUND}</a>
 </div></body></html>
 """
 
 
 def refusal(path: str) -> str:
     """The short page of the shop's outer gate, served with status 403."""
-    address = "".join(f"&#{ord(sign)};" if sign in ":/.?" else escape(sign) for sign in f"http://www.coupang.com{path}?")
+    address = "".join(
+        f"&#{ord(sign)};" if sign in ":/.?" else escape(sign) for sign in f"http://www.coupang.com{path}?"
+    )
     return f"""<HTML><HEAD>
 <TITLE>Access Denied</TITLE>
 </HEAD><BODY>

@@ -3,24 +3,16 @@
 Belongs here: reading the CSVs, codes for the tree's nodes, and which product belongs to which leaf. Does not: traffic
 and page states (`catalogue.py`), which real input does not tell and which are therefore made up.
 
-How a product finds its leaf, in this order:
-
-1. Its own path, columns `category1` to `category4` as far as filled, even when the tree does not have it.
-2. Its `keyword` equals a leaf's name, after both have lost spaces, case and what is in parentheses.
-3. Its `keyword` equals one of the names a leaf unites with slashes or commas: `장우산` is `우산/장우산`.
-4. The same without the leaf's word for whom it is: `장우산` is `남녀공용장우산`.
-5. Its `keyword` ends with a name of 2 to 4 that has two or more signs, the longest winning: Korean compounds end in
-   what the thing is, `면손수건` is a `손수건`. `RealInputOptions.head_nouns` turns this off.
-
-Several leaves of one name: the one with the shortest path, then the first in alphabetical order.
+A product that brings its own path, columns `category1` to `category4` as far as filled, has it even when the tree does
+not know it; otherwise its `keyword` is matched to a leaf as `leaf_index.py` says. A path shorter than four levels is
+continued with its last name, so that every product has four codes.
 """
 
 import hashlib
-import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +21,7 @@ import pandas as pd
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.sample.catalogue import campaigns, category_weight, layouts, page_states, product_weights
+from coupang_assets.sample.leaf_index import NO_LEAF, LeafIndex, Names
 from coupang_assets.sample.world import CATEGORY_COLUMNS, CODE_COLUMNS, MAX_CODE, PRODUCT_SCHEMA, World, shift_month
 
 LEVELS = ("level1", "level2", "level3", "level4", "level5", "level6")
@@ -36,13 +29,10 @@ TITLES = ("name", "title", "ep_title")
 
 NO_TITLE = "no title"
 NO_CATEGORY = "neither category1 nor keyword"
-NO_LEAF = "keyword matches no leaf"
 BAD_ID = "product_id is not a number"
 DUPLICATE = "product listed before"
 
-_AUDIENCE = re.compile(r"^(남녀공용|공용|여성|남성|아동|유아)")
-
-Names = tuple[str, ...]
+OWN_PATH = "own path"
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,7 @@ class RealInputReport:
         nodes: nodes of the first four levels that have a code, own paths of products included.
         categories: leaves with products; `held_back` of their category4 appear a month later.
         products: products in the world.
-        matched: products by how they found their leaf: `own path`, `keyword`, `keyword's last word`.
+        matched: products by how they found their leaf: `own path`, `keyword` or `keyword's ending`.
         left_out: rows by reason.
         unmatched_keywords: rows by keyword that matches no leaf, most frequent first.
     """
@@ -102,7 +92,7 @@ def build_world(
     options = options or RealInputOptions()
     shift_month(options.first_month, 0)
     leaves = _read_tree(tree)
-    index = _LeafIndex(leaves)
+    index = LeafIndex(leaves)
     placed = _Placement(index, options.head_nouns)
     rows = {}
     for path in products:
@@ -116,13 +106,17 @@ def build_world(
             "give products with category1, or keywords that are names of the tree's leaves",
         )
     codes = _assign_codes([*leaves, *placed.by_leaf])
-    categories = [_category_row(leaf, codes, options) for leaf in sorted(placed.by_leaf)]
+    held_back = _held_back({_four(leaf) for leaf in placed.by_leaf}, options)
+    later = shift_month(options.first_month, 1)
+    categories = [
+        _category_row(leaf, codes, later if _four(leaf) in held_back else None) for leaf in sorted(placed.by_leaf)
+    ]
     frame = pd.DataFrame(categories, columns=list(CATEGORY_COLUMNS)).astype(object)
     report = RealInputReport(
         rows=rows,
         nodes=len(codes),
         categories=len(frame),
-        held_back=int(frame.loc[frame["first_month"].notna(), "category4"].nunique()),
+        held_back=len(held_back),
         products=len(placed.products),
         matched=dict(placed.matched),
         left_out=dict(placed.left_out),
@@ -138,12 +132,14 @@ def _four(path: Names) -> Names:
 
 def _read_csv(path: Path, what: str) -> pd.DataFrame:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table: pd.DataFrame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise CoupangAssetsError(
             f"{what} {path} cannot be read: {str(error) or type(error).__name__}", "give a CSV file in UTF-8"
         ) from error
-    return table.apply(lambda column: column.str.strip())
+    for name in table.columns:
+        table[name] = table[name].str.strip()
+    return table
 
 
 def _read_tree(path: Path) -> list[Names]:
@@ -177,48 +173,18 @@ def _read_products(path: Path) -> pd.DataFrame:
     return table.rename(columns={title: "title"})
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"\(.*?\)|\s", "", unicodedata.normalize("NFKC", name).casefold())
-
-
-class _LeafIndex:
-    """Leaves by each name they can be asked for by."""
-
-    def __init__(self, leaves: Iterable[Names]) -> None:
-        candidates: dict[str, list[tuple[int, int, Names]]] = defaultdict(list)
-        for leaf in leaves:
-            whole = _plain(leaf[-1])
-            parts = [_plain(part) for part in re.split(r"[/,]", leaf[-1])]
-            for closeness, names in enumerate(([whole], parts, [_AUDIENCE.sub("", name) for name in (whole, *parts)])):
-                for name in filter(None, names):
-                    candidates[name].append((closeness, len(leaf), leaf))
-        self._leaves = {name: min(found)[2] for name, found in candidates.items()}
-
-    def find(self, keyword: str, head_nouns: bool) -> tuple[Names | None, str]:
-        """The leaf of a keyword, and how it was found."""
-        plain = _plain(keyword)
-        if plain in self._leaves:
-            return self._leaves[plain], "keyword"
-        if head_nouns:
-            for start in range(1, len(plain) - 1):
-                if plain[start:] in self._leaves:
-                    return self._leaves[plain[start:]], "keyword's last word"
-        return None, NO_LEAF
-
-
 class _Placement:
     """Products by leaf, in the order given, and an account of every row."""
 
-    def __init__(self, index: _LeafIndex, head_nouns: bool) -> None:
+    def __init__(self, index: LeafIndex, head_nouns: bool) -> None:
         self.products: set[str] = set()
         self.by_leaf: dict[Names, list[tuple[str, str]]] = defaultdict(list)
         self.matched: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self.unmatched: Counter[str] = Counter()
-        self._index = index
-        self._head_nouns = head_nouns
+        self._find = cache(partial(index.find, head_nouns=head_nouns))
 
-    def add(self, row: dict[str, str]) -> None:
+    def add(self, row: Mapping[Hashable, str]) -> None:
         title, keyword = row["title"], row.get("keyword", "")
         names = [row.get(name, "") for name in CODE_COLUMNS]
         own: Names = tuple(names[: names.index("")] if "" in names else names)
@@ -232,7 +198,7 @@ class _Placement:
         elif product_id in self.products:
             self.left_out[DUPLICATE] += 1
         else:
-            leaf, how = (own, "own path") if own else self._index.find(keyword, self._head_nouns)
+            leaf, how = (own, OWN_PATH) if own else self._find(keyword)
             if leaf is None:
                 self.left_out[NO_LEAF] += 1
                 self.unmatched[keyword] += 1
@@ -280,16 +246,24 @@ def _leaf_id(leaf: Names, codes: dict[Names, str]) -> str:
     return f"{code}/{leaf[4]}" if len(leaf) > 4 else code
 
 
-def _category_row(leaf: Names, codes: dict[Names, str], options: RealInputOptions) -> tuple[str | None, ...]:
+def _held_back(paths: set[Names], options: RealInputOptions) -> set[Names]:
+    """The category4 that come a month later: the share asked for, by hash, but of two or more never none or all."""
+    order = sorted(paths, key=lambda path: (_uniform(options.seed, "held back", *path), path))
+    count = sum(_uniform(options.seed, "held back", *path) < options.held_back_share for path in order)
+    if options.held_back_share > 0:
+        count = min(max(count, 1), len(order) - 1)
+    return set(order[:count])
+
+
+def _category_row(leaf: Names, codes: dict[Names, str], first_month: str | None) -> tuple[str | None, ...]:
     four = _four(leaf)
-    held_back = _uniform(options.seed, "held back", *four) < options.held_back_share
     return (
         _leaf_id(leaf, codes),
         *(codes[four[:depth]] for depth in range(1, 5)),
         *four,
         leaf[4] if len(leaf) > 4 else None,
         "normal",
-        shift_month(options.first_month, 1) if held_back else None,
+        first_month,
         None,
         None,
         None,

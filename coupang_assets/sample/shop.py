@@ -9,7 +9,7 @@ import socket
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,6 +22,8 @@ from coupang_assets.sample.world import CODE_COLUMNS, NAME_COLUMNS, World
 if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
 
 _START_SECONDS = 10.0
 
@@ -103,7 +105,7 @@ class LoopbackShop:
         """Status and HTML for a product page, or for the older layout's separate breadcrumb."""
         product = self._products.get(product_id)
         if product is None or (breadcrumb_only and product.layout != "legacy"):
-            return 404, pages.off_sale()
+            return 404, pages.NOT_FOUND
         if product.page == "refused_once" and product_id not in self._refused:
             self._refused.add(product_id)
             return 403, pages.refusal(f"/vp/products/{product_id}")
@@ -130,7 +132,9 @@ class LoopbackShop:
             config = uvicorn.Config(self._application(), log_level="warning", access_log=False, lifespan="off")
             yield uvicorn.Server(config), listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
         except OSError as error:
-            raise CoupangAssetsError(f"the loopback shop cannot start: {error}", "free the port or the log file") from error
+            raise CoupangAssetsError(
+                f"the loopback shop cannot be served: {error}", "choose another port or another log file"
+            ) from error
         finally:
             listener.close()
             if self._log_file is not None:
@@ -181,7 +185,7 @@ class LoopbackShop:
             ]
         )
 
-    def _logged(self, request: Any, response: Any) -> Any:
+    def _logged(self, request: "Request", response: "Response") -> "Response":
         access = Access(
             dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
             request.url.path,
@@ -198,17 +202,17 @@ def _products(world: World, work_month: str | None) -> dict[str, _Product]:
     categories = world.categories_named(work_month)
     if work_month is not None:
         categories = categories[categories["first_month"].fillna("") <= work_month]
-    paths = {row.leaf_id: _crumbs(row) for row in categories.itertuples(index=False)}
+    paths = {row["leaf_id"]: _crumbs(row) for row in categories.to_dict("records")}
     return {
-        row.product_id: _Product(row.title, paths[row.leaf_id], row.layout, row.page, row.campaign)
-        for row in world.products.itertuples(index=False)
-        if row.leaf_id in paths
+        row["product_id"]: _Product(row["title"], paths[row["leaf_id"]], row["layout"], row["page"], row["campaign"])
+        for row in world.products.to_dict("records")
+        if row["leaf_id"] in paths
     }
 
 
-def _crumbs(category: Any) -> tuple[pages.Crumb, ...]:
+def _crumbs(category: Mapping[Hashable, Any]) -> tuple[pages.Crumb, ...]:
     """The category's names as its page shows them; the shop's own ids are another space than the four-digit codes."""
-    ids = [str(100_000 + int(getattr(category, name))) for name in CODE_COLUMNS]
-    ids.append(str(500_000 + zlib.crc32(category.leaf_id.encode()) % 400_000))
-    names = [getattr(category, name) for name in NAME_COLUMNS]
+    ids = [str(100_000 + int(category[name])) for name in CODE_COLUMNS]
+    ids.append(str(500_000 + zlib.crc32(category["leaf_id"].encode()) % 400_000))
+    names = [category[name] for name in NAME_COLUMNS]
     return tuple((node, name) for node, name in zip(ids, names, strict=True) if name)

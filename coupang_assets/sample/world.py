@@ -185,7 +185,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CoupangAssetsError(f"{folder} holds no complete sample world ({_MANIFEST} is missing)", _REMEDY)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         known = manifest["format"] == _FORMAT and manifest["kind"] in ("generated", "real")
         complete = set(manifest["sha256"]) == {_CATEGORIES, _PRODUCTS} and isinstance(manifest["options"], dict)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -29,6 +29,10 @@ def frame_type(dataset: Dataset) -> DagsterType:
     class CanonicalCode(ColumnConstraint):
         """Category codes are digit strings of at least four places, or null."""
 
+        def __init__(self) -> None:
+            description = "canonical category code"
+            super().__init__(error_description=description, markdown_description=description)
+
         def validate(self, dataframe: pd.DataFrame, column_name: str) -> None:
             values = dataframe[column_name]
             wrong = dataframe[values.notna() & ~values.map(is_canonical_code).astype(bool)]
@@ -45,7 +49,8 @@ def frame_type(dataset: Dataset) -> DagsterType:
 
         def __init__(self, columns: tuple[str, ...]) -> None:
             self.columns = list(columns)
-            super().__init__(error_description=f"unique on {', '.join(columns)}")
+            description = f"unique on {', '.join(columns)}"
+            super().__init__(error_description=description, markdown_description=description)
 
         def validate(self, dataframe: pd.DataFrame) -> None:
             doubled = dataframe[dataframe.duplicated(self.columns, keep=False)]

@@ -45,7 +45,7 @@ class HiveTableIOManager(IOManager):
             {
                 "dagster/row_count": len(obj),
                 "dagster/uri": MetadataValue.text(where),
-                "dagster/column_schema": MetadataValue.column_schema(table_schema(dataset)),
+                "dagster/column_schema": MetadataValue.table_schema(table_schema(dataset)),
                 "dagster/table_name": table,
                 "partition": f"day={partition}",
                 "content hash": version,

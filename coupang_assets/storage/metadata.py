@@ -48,7 +48,7 @@ def manifest_metadata(dataset: Dataset, folder: Path, manifest: Manifest) -> dic
     if manifest.rows is not None:
         metadata["dagster/row_count"] = MetadataValue.int(manifest.rows)
     if dataset.columns:
-        metadata["dagster/column_schema"] = MetadataValue.column_schema(table_schema(dataset))
+        metadata["dagster/column_schema"] = MetadataValue.table_schema(table_schema(dataset))
         metadata["preview"] = table_metadata(preview(first))
     if len(manifest.files) > 1:
         files = pd.DataFrame([record.model_dump(include={"path", "rows", "bytes"}) for record in manifest.files])

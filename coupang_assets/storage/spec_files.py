@@ -132,7 +132,7 @@ class SpecFilesIOManager(IOManager):
         days = {path.stem: read_table(dataset, path, self._engine, located.trusted) for path in located.paths}
         if wanted is ir.Table:
             return ibis.union(*days.values()) if len(days) > 1 else next(iter(days.values()))
-        if typing.get_origin(wanted) is Mapping:
+        if typing.get_origin(wanted) in (Mapping, dict):  # Dagster shows a Mapping as Dict.
             return days
         raise CoupangAssetsError(f"{dataset.name} cannot be read as {wanted}", "annotate the input with a known type")
 
@@ -169,7 +169,7 @@ class SpecFilesIOManager(IOManager):
             rows += count
             rate = rows / (time.monotonic() - started)
             context.log.info(
-                f"{dataset.name}: day {done} of {len(names)}, {rows:,} rows, {rate:,.0f} rows/s, "
+                f"day {done} of {len(names)}, {rows:,} rows, {rate:,.0f} rows/s, "
                 f"about {(len(names) - done) * (time.monotonic() - started) / done:,.0f} s left"
             )
         return records

@@ -116,7 +116,8 @@ def test_last_outcome_of_a_product_counts_but_names_are_never_lost() -> None:
 
 def test_names_come_from_the_first_candidate_whatever_the_order_of_answers() -> None:
     attempts = [
-        attempt("9", Outcome.NAMED, rank=2), attempt("5", Outcome.NAMED, rank=1), attempt("1", Outcome.OFF_SALE, rank=0),
+        attempt("9", Outcome.NAMED, rank=2), attempt("5", Outcome.NAMED, rank=1),
+        attempt("1", Outcome.OFF_SALE, rank=0),
         attempt("3", Outcome.NAMED, rank=1), attempt("3", Outcome.NAMED, key=("0001", "0012", "", "0002")),
     ]  # fmt: skip
     expected = summarize(attempts)

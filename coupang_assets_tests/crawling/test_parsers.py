@@ -147,8 +147,8 @@ def test_sources_that_disagree_are_both_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", ["{", "[" * 100_000, '{"@type":"BreadcrumbList"}', '{"@type":["BreadcrumbList"],"itemListElement":7}', "NaN",
-               '{"a":' + "9" * 5_000 + "}", '"\\ud800"'],
+    "broken", ["{", "[" * 100_000, '{"@type":"BreadcrumbList"}', '{"@type":["BreadcrumbList"],"itemListElement":7}',
+               "NaN", '{"a":' + "9" * 5_000 + "}", '"\\ud800"'],
 )  # fmt: skip
 def test_json_ld_that_is_none_leaves_the_next_source(broken: str) -> None:
     page = parse_page(f'<script type="application/ld+json">{broken}</script>' + ul_breadcrumb(["패션", "여성"]))
@@ -165,7 +165,8 @@ def test_breadcrumb_inside_a_json_ld_graph_after_other_documents() -> None:
 
 
 def test_first_entry_that_is_a_category_is_not_taken_for_home() -> None:
-    breadcrumb = '<ul class="breadcrumb"><li><a href="/np/categories/1?x=1">패션</a></li><li><a href="/np/categories/2">여성</a></li></ul>'
+    links = '<li><a href="/np/categories/1?x=1">패션</a></li><li><a href="/np/categories/2">여성</a></li>'
+    breadcrumb = f'<ul class="breadcrumb">{links}</ul>'
     assert parse_page(breadcrumb).names == ("패션", "여성")
 
 
@@ -176,7 +177,6 @@ def test_names_carry_no_markup_script_or_control_characters() -> None:
         '<li><a href="/c/3">여성\n\t &amp;\u00a0 남성\u202e\x00</a></li></ul>'
     )
     assert parse_page(breadcrumb).names == ("패션 잡화", "여성 & 남성")
-    assert parse_page(json_ld(["<script>alert(1)<\\/script><b>패션</b>".replace("\\", "")])).outcome is not None
     assert clean_name("<script>alert(1)</script><b>패션</b>") == "패션"
     assert clean_name("패션") == "패션"
 
@@ -200,15 +200,16 @@ def test_hostile_nesting_and_repetition_end_quickly() -> None:
 
 fragments = st.sampled_from(
     [
-        json_ld(["패션", "여성"]), ul_breadcrumb(["패션"]), legacy_fragment(["패션"]), PAGE_LEGACY, "<ul class=breadcrumb>",
-        "<li><a title='", "<script type='application/ld+json'>", "</script>", '{"@type":"BreadcrumbList","itemListElement":[',
-        '"leafCategoryInfo":{"name":null,"parentsCategoryNames":["KAN",3]}', 'self.__next_f.push([1,"', "<!--", "]]>", "\x00",
-        "<div id=breadcrumb><a class=breadcrumb-link href='http://['>", "\ud800", "&#0;", "&#x110000;", "<script>",
+        json_ld(["패션", "여성"]), ul_breadcrumb(["패션"]), legacy_fragment(["패션"]), PAGE_LEGACY,
+        "<ul class=breadcrumb>", "<li><a title='", "<script type='application/ld+json'>", "</script>", "<script>",
+        '{"@type":"BreadcrumbList","itemListElement":[', '"leafCategoryInfo":{"name":null,"parentsCategoryNames":[3]}',
+        'self.__next_f.push([1,"', "<!--", "]]>", "\x00", "\ud800", "&#0;", "&#x110000;",
+        "<div id=breadcrumb><a class=breadcrumb-link href='http://['>",
     ]
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.one_of(fragments, st.text(st.characters(), max_size=50)), max_size=12).map("".join),
     st.sampled_from([200, 404, 500]),
@@ -224,7 +225,7 @@ def test_any_text_parses_to_bounded_clean_names(text: str, status: int) -> None:
     assert (page.outcome is Outcome.NAMED) == bool(page.names) == (page.parser is not None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=5),

@@ -1,0 +1,115 @@
+"""The ``coupang-assets`` command: arguments and help. What a command does is in ``commands``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.settings import Settings, load_settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Rebuild the Coupang category dictionary and the product-name classifier, month by month.\n\n"
+    "Everything is kept under COUPANG_ROOT (default: coupang_category/ in the current folder). "
+    "Without further settings the events and the shop are a made-up sample, so this works at once:\n\n"
+    "`coupang-assets run 2024_05`",
+)
+_console = Console()
+_errors = Console(stderr=True)
+
+Month = Annotated[str, typer.Argument(help="Work month, YYYY_MM. Its data are the calendar month before.", metavar="MONTH")]
+
+
+@app.command()
+def run(
+    month: Month,
+    select: Annotated[
+        str | None, typer.Option(help="Only these datasets, for example `diff_data+` (and what follows) or `+cate_dictionary`.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Base month, YYYY_MM; default: the latest earlier month that has a dictionary.")
+    ] = None,
+) -> None:
+    """Make every file of a month, in order, and check it. Safe to stop and run again at any moment."""
+    with _reported() as settings:
+        from coupang_assets.commands.run import run_month
+
+        if not run_month(settings, month, select, base, _console):
+            raise typer.Exit(1)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on. Anyone who reaches it can start runs.")] = "127.0.0.1",
+) -> None:
+    """Open the Dagster UI and its daemon, with a history that lasts."""
+    with _reported() as settings:
+        from coupang_assets.commands.ui import serve_ui
+
+        raise typer.Exit(serve_ui(settings, host, port, _console))
+
+
+@app.command()
+def predict(
+    month: Month,
+    titles: Annotated[list[str], typer.Argument(help="Product titles.", metavar="TITLE…")],
+    top: Annotated[int, typer.Option(help="Categories shown a title.", min=1, max=50)] = 3,
+) -> None:
+    """Show the best categories of product titles, by the month's classifier."""
+    with _reported() as settings:
+        from coupang_assets.commands.predict import predict_titles
+
+        predict_titles(settings, month, titles, top, _console)
+
+
+@app.command()
+def doctor() -> None:
+    """Look whether root, disk, Hive, shop and engine can be used, and say what is wrong."""
+    with _reported() as settings:
+        from coupang_assets.commands.doctor import examine
+
+        if not examine(settings, _console):
+            raise typer.Exit(1)
+
+
+@app.command()
+def sample(
+    products: Annotated[
+        list[Path], typer.Option(help="CSV of product names with category1 and category2, or a keyword. May be repeated.")
+    ],
+    tree: Annotated[Path, typer.Option(help="CSV of the category tree: code, level1 … level6.")],
+    out: Annotated[Path, typer.Option(help="Root to make; use it then as COUPANG_ROOT.")],
+    first: Annotated[
+        str, typer.Option(help="First work month that is going to be run; the month after it has categories it lacks.")
+    ] = "2024_05",
+) -> None:
+    """Build the sample's events and shop from real product names and a real category tree."""
+    with _reported():
+        from coupang_assets.commands.sample import build_sample
+
+        build_sample(products, tree, out, first, _console)
+
+
+@contextmanager
+def _reported() -> Iterator[Settings]:
+    try:
+        yield load_settings()
+    except CoupangAssetsError as error:
+        _errors.print(f"[bold red]Error:[/bold red] {error.what}", highlight=False)
+        if error.remedy:
+            _errors.print(f"[bold]What to do:[/bold] {error.remedy}", highlight=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        _errors.print("Stopped. What is done stays; run the same command to go on.")
+        raise typer.Exit(130) from None
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,40 @@
+"""The lasting Dagster instance: one DAGSTER_HOME below the root, set for the user."""
+
+import os
+from pathlib import Path
+
+from dagster import DagsterInstance
+
+from coupang_assets.settings import Settings
+from coupang_assets.storage.atomic import write_text
+
+_INSTANCE_YAML = """\
+# Written once by coupang-assets; yours to change.
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 1
+"""
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Set DAGSTER_HOME, unless the user has, and make it ready; returns it.
+
+    Without it Dagster keeps its history in a temporary folder and deletes it at exit.
+    """
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.root / "dagster_home")))
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        write_text(home / "dagster.yaml", _INSTANCE_YAML)
+    # Processes Dagster starts may have another current folder, so a relative root is settled here.
+    os.environ["COUPANG_ROOT"] = str(settings.root)
+    return home
+
+
+def open_instance(settings: Settings) -> DagsterInstance:
+    """The instance of :func:`prepare_home`."""
+    prepare_home(settings)
+    return DagsterInstance.get()

@@ -1,0 +1,233 @@
+"""``coupang-assets run``: materialize a month with live progress and a closing table."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from coupang_assets.commands.instance import open_instance
+from coupang_assets.datasets import DATASETS
+from coupang_assets.definitions import MONTH_JOB, build_defs
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.months import work_month
+from coupang_assets.settings import Settings
+
+_POLL_SECONDS = 0.25
+_STATES = {
+    dg.DagsterEventType.STEP_START: "running",
+    dg.DagsterEventType.STEP_UP_FOR_RETRY: "waiting to retry",
+    dg.DagsterEventType.STEP_RESTARTED: "running again",
+    dg.DagsterEventType.STEP_SUCCESS: "done",
+    dg.DagsterEventType.STEP_FAILURE: "failed",
+    dg.DagsterEventType.STEP_SKIPPED: "skipped",
+}
+_STYLES = {"done": "green", "failed": "bold red", "skipped": "yellow", "waiting to retry": "yellow"}
+
+
+@dataclass
+class _Step:
+    state: str = "waiting"
+    message: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+
+
+@dataclass
+class _Progress:
+    """What the run's event log says, step by step."""
+
+    steps: dict[str, _Step]
+    console: Console
+    cursor: str | None = None
+    lines: list[str] = field(default_factory=list)
+
+    def read(self, instance: dg.DagsterInstance, run_id: str) -> None:
+        records = instance.get_records_for_run(run_id, cursor=self.cursor)
+        self.cursor = records.cursor
+        for record in records.records:
+            entry = record.event_log_entry
+            if entry.step_key in self.steps:
+                self._read_entry(self.steps[entry.step_key], entry)
+
+    def _read_entry(self, step: _Step, entry: Any) -> None:
+        event = entry.dagster_event
+        if event is None:
+            step.message = entry.user_message
+        elif event.event_type in _STATES:
+            step.state = _STATES[event.event_type]
+            if event.event_type is dg.DagsterEventType.STEP_START:
+                step.started = entry.timestamp
+            if step.state in ("done", "failed"):
+                step.ended = entry.timestamp
+        worth_a_line = step.state.startswith("running") if event is None else event.event_type in _STATES
+        if not self.console.is_terminal and worth_a_line:
+            self.console.print(f"{entry.step_key}: {step.message if event is None else step.state}", highlight=False)
+
+    def __rich__(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for name, step in self.steps.items():
+            mark: Any = Spinner("dots") if step.state.startswith("running") else Text(step.state, _STYLES.get(step.state, "dim"))
+            took = f"{step.ended - step.started:.1f} s" if step.ended else ""
+            message = step.message if step.state != "done" else ""
+            table.add_row(Text(name), mark, Text(took, "dim"), Text(message, "dim", overflow="ellipsis", no_wrap=True))
+        return table
+
+
+def run_month(
+    settings: Settings, month: str, select: str | None, base: str | None, console: Console
+) -> bool:
+    """Materialize a month's datasets in dependency order.
+
+    Args:
+        select: Dagster asset selection (``diff_data+``); None: all.
+        base: base month; None: the latest earlier one with a dictionary.
+
+    Returns:
+        Whether everything was made and every check passed.
+
+    Raises:
+        CoupangAssetsError: the month or the selection does not hold.
+    """
+    key = work_month(month, settings.first_month)
+    instance = open_instance(settings)
+    defs = build_defs(settings)
+    job = defs.resolve_job_def(MONTH_JOB)
+    keys = _selected(job, select)
+    plan = dg.AssetSelection.assets(*keys)
+    steps = _steps_in_order(defs, plan)
+    progress = _Progress({name: _Step() for name in steps}, console)
+    run_id = str(uuid4())
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if base is not None:
+        config["resources"] = {"base_month": {"config": {"month": base}}}
+    console.print(f"Work month [bold]{key}[/bold] under {settings.root}")
+    with _live(progress, instance, run_id, console):
+        result = job.execute_in_process(
+            run_config=config,
+            instance=instance,
+            partition_key=key,
+            raise_on_error=False,
+            asset_selection=list(keys) if select else None,
+            run_id=run_id,
+        )
+    console.print(_files_table(result, settings.root))
+    checks = result.get_asset_check_evaluations()
+    console.print(_checks_table(checks))
+    for event in result.all_events:
+        if event.is_step_failure:
+            console.print(Text(f"{event.step_key} failed: {_explanation(event)}", "red"))
+    failed_checks = [evaluation for evaluation in checks if not evaluation.passed]
+    if result.success and not failed_checks:
+        console.print(f"[green]{key} is done.[/green] Look at it with: coupang-assets ui")
+        return True
+    console.print("[red]Not everything is done.[/red] What was good before is untouched; correct the above and run again.")
+    return False
+
+
+def _selected(job: dg.JobDefinition, select: str | None) -> set[dg.AssetKey]:
+    graph = job.asset_layer.asset_graph
+    known = set(graph.materializable_asset_keys)
+    if select is None:
+        return known
+    try:
+        chosen = dg.AssetSelection.from_string(select).resolve(graph) & known
+    except Exception as error:  # Dagster's parser raises its own kinds.
+        raise CoupangAssetsError(
+            f"--select {select!r} is no selection: {str(error).splitlines()[0]}",
+            "name datasets, with + before or after for what they come from or lead to: diff_data+",
+        ) from None
+    if not chosen:
+        raise CoupangAssetsError(f"--select {select!r} selects nothing", f"datasets are {', '.join(DATASETS)}")
+    return chosen
+
+
+def _steps_in_order(defs: dg.Definitions, selection: dg.AssetSelection) -> list[str]:
+    graph = defs.resolve_asset_graph()
+    keys = selection.resolve(graph)
+    return [key.to_python_identifier() for level in graph.toposorted_asset_keys_by_level for key in sorted(level) if key in keys]
+
+
+@contextmanager
+def _live(progress: _Progress, instance: dg.DagsterInstance, run_id: str, console: Console) -> Iterator[None]:
+    ended = threading.Event()
+
+    def follow() -> None:
+        while not ended.wait(_POLL_SECONDS):
+            progress.read(instance, run_id)
+
+    reader = threading.Thread(target=follow, daemon=True)
+    with Live(progress, console=console, refresh_per_second=4, transient=False) if console.is_terminal else _nothing():
+        reader.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            reader.join()
+            progress.read(instance, run_id)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _files_table(result: dg.ExecuteInProcessResult, root: Path) -> Table:
+    table = Table(title="Datasets", title_justify="left")
+    table.add_column("dataset")
+    table.add_column("where")
+    table.add_column("rows", justify="right")
+    table.add_column("size", justify="right")
+    table.add_column("content hash")
+    for event in result.get_asset_materialization_events():
+        metadata = event.materialization.metadata
+        rows, size = metadata.get("dagster/row_count"), metadata.get("bytes")
+        where = metadata.get("path") or metadata.get("partition")
+        table.add_row(
+            event.materialization.asset_key.to_user_string(),
+            str(where.value).removeprefix(f"{root}/") if where else "",
+            f"{rows.value:,}" if rows else "",
+            _size(int(str(size.value))) if size else "",
+            str(metadata["content hash"].value)[:12],
+        )
+    return table
+
+
+def _checks_table(checks: list[dg.AssetCheckEvaluation]) -> Table:
+    table = Table(title="Checks", title_justify="left")
+    table.add_column("check")
+    table.add_column("of")
+    table.add_column("")
+    table.add_column("what it found", overflow="fold")
+    for check in checks:
+        passed = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
+        table.add_row(check.check_name, check.asset_key.to_user_string(), passed, check.description or "")
+    return table
+
+
+def _explanation(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error is not None else event.message or "no reason was given"
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+        size /= 1024
+    return f"{size:,.1f} GiB"
