@@ -69,7 +69,6 @@ class MonthlyAssets:
                 owners=self.settings.owners,
                 code_version=code_version(*code),
                 io_manager_key=_IO_MANAGERS.get(dataset.kind, "spec_files"),
-                backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
                 metadata=metadata,
                 ins=ins,
                 deps=deps,

@@ -2,8 +2,8 @@
 
 Belongs here: scoring titles with percents, and the model's files. Does not: how percents are learned (`biterm_fit`).
 
-A biterm is an unordered pair of tokens of a title. Every token and every biterm of a title is a key that holds a percent
-for some categories; a title's score for a category is the sum over its keys.
+A biterm is an unordered pair of tokens of a title. Every token and every biterm of a title is a key that holds a
+percent for some categories; a title's score for a category is the sum over its keys.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class BitermClassifier:
         Args:
             training: ep_title, category4, split; its engine counts the keys.
             bpe_path: the month's tokenizer.
-            scratch: folder for temporary files, default the system's; about 1.5 kB a title.
+            scratch: folder for temporary files, default the system's; about 1 kB a title.
 
         Raises:
             CoupangAssetsError: no row to learn from, a missing column, a damaged tokenizer.
@@ -68,7 +68,7 @@ class BitermClassifier:
         return cls(tokenizer, *learn(training, tokenizer, options or BitermOptions(), scratch))
 
     def predict(self, titles: Sequence[str | None], top_k: int = 5) -> list[list[Prediction]]:
-        """The best categories of each title; see `Classifier.predict`. A title none of whose keys is known gets none."""
+        """The best categories of each title; see `Classifier.predict`. A title without a known key gets none."""
         found: list[list[Prediction]] = []
         for start in range(0, len(titles), _BATCH_TITLES):
             found += self._predict_batch(titles[start : start + _BATCH_TITLES], top_k)
@@ -81,8 +81,8 @@ class BitermClassifier:
             path: the pickle, `….pickle`.
 
         Returns:
-            The pickle, its checksum (`….pickle.sha256`), and the same table as Parquet (`….parquet`: key_a, key_b, code,
-            percent; key_b is empty for a single token; sorted by the first three).
+            The pickle, its checksum (`….pickle.sha256`), and the same table as Parquet (`….parquet`: key_a, key_b,
+            code, percent; key_b is empty for a single token; sorted by the first three).
         """
         twin = path.with_suffix(".parquet")
         with atomic_file(twin) as file:
@@ -103,28 +103,19 @@ class BitermClassifier:
         rank = {token: index for index, token in enumerate(tokenizer.tokens)}
         rank[""] = SINGLE
         position = {code: index for index, code in enumerate(codes)}
-        token: list[int] = []
-        other: list[int] = []
-        code: list[int] = []
-        percent: list[float] = []
+        entries = [len(of_key) for of_key in percents.values()]
         try:
-            for (a, b), of_key in percents.items():
-                token += [rank[a]] * len(of_key)
-                other += [rank[b]] * len(of_key)
-                code += [position[value] for value in of_key]
-                percent += of_key.values()
+            token = np.repeat(np.fromiter((rank[a] for a, _ in percents), np.int64), entries)
+            other = np.repeat(np.fromiter((rank[b] for _, b in percents), np.int64), entries)
         except KeyError as error:
             raise CoupangAssetsError(
                 f"{path} uses the token {error.args[0]!r}, which the tokenizer {bpe_path} does not have.",
                 "Use the tokenizer of the same month, or materialize both again.",
             ) from error
-        columns = [np.array(values, np.int64) for values in (token, other, code)]
-        order = np.lexsort((columns[2], columns[1], columns[0]))
-        return cls(
-            tokenizer,
-            codes,
-            PercentTable(*(column[order] for column in columns), percent=np.array(percent, np.float64)[order]),
-        )
+        code = np.fromiter((position[code] for of_key in percents.values() for code in of_key), np.int64)
+        percent = np.fromiter((value for of_key in percents.values() for value in of_key.values()), np.float64)
+        order = np.lexsort((code, other, token))
+        return cls(tokenizer, codes, PercentTable(token[order], other[order], code[order], percent[order]))
 
     def describe(self) -> dict[str, str | int | float]:
         """Kind of model, categories, tokens, keys (single tokens and pairs) and percents."""

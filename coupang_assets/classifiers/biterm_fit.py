@@ -111,7 +111,7 @@ def learn(
     """The categories of the training titles, sorted, and the percents of their keys.
 
     Titles pass through in batches; what the engine needs twice lies as Parquet in a temporary folder below `scratch`
-    (default: the system's), which needs about 1.5 kB a title. Held in memory: the result.
+    (default: the system's), which needs about 1 kB a title. Held in memory: the result.
 
     Raises:
         CoupangAssetsError: no training row, or a column is missing.
@@ -181,7 +181,8 @@ def _write_tokens(rows: ibis.Table, tokenizer: BpeTokenizer, codes: list[str], p
             tokens = tokenizer.distinct_tokens(batch.column(TITLE).to_pylist(), MAX_TOKENS)
             titles_of_code += np.bincount(code, minlength=len(codes))
             # The first of m tokens starts m keys: itself, and m - 1 pairs.
-            np.add.at(occurrences, [t for title in tokens for t in title], [n for t in tokens for n in range(len(t), 0, -1)])
+            first = [token for of_title in tokens for token in of_title]
+            np.add.at(occurrences, first, [n for of_title in tokens for n in range(len(of_title), 0, -1)])
             writer.write_table(pa.table({"code": code, "tokens": tokens}, schema=schema))
     return titles_of_code, occurrences
 

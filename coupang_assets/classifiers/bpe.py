@@ -152,7 +152,8 @@ class BpeTokenizer:
         from sentencepiece import SentencePieceProcessor
 
         try:
-            processor = SentencePieceProcessor(model_proto=path.read_bytes())
+            processor = SentencePieceProcessor()
+            processor.LoadFromSerializedProto(path.read_bytes())
             return cls(processor)
         except FileNotFoundError as error:
             raise CoupangAssetsError(
@@ -181,4 +182,3 @@ def _tsv_lines(counts: ibis.Table) -> Iterator[str]:
         words, numbers = batch.column("word").to_pylist(), batch.column("count").to_pylist()
         for word, number in zip(words, numbers, strict=True):
             yield f"{word}\t{number}"
-

@@ -54,7 +54,8 @@ class Classifier(Protocol):
     def predict(self, titles: Sequence[str | None], top_k: int = 5) -> list[list[Prediction]]:
         """The best categories of each title, best first, at most `top_k`, ties in code order.
 
-        Never raises because of a title: one that says nothing to the model (empty, null, only emoji) gets an empty list.
+        Never raises because of a title: one that says nothing to the model (empty, null, only emoji) gets an empty
+        list.
         """
         ...
 

@@ -2,9 +2,9 @@
 
 Belongs here: the format of the pickle, its checksum, reading it without trusting it. Does not: what percents mean.
 
-The file holds plain builtins only: `{(token, ''): {code: percent}, (token_a, token_b): {code: percent}}`. Beside it lies
-`<name>.sha256` in the format of `sha256sum`. Reading verifies the checksum first, then unpickles with every class refused,
-then checks the structure.
+The file holds plain builtins only: `{(token, ''): {code: percent}, (token_a, token_b): {code: percent}}`. Beside it
+lies `<name>.sha256` in the format of `sha256sum`. Reading verifies the checksum first, then unpickles with every class
+refused, then checks the structure.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def _expected_digest(path: Path) -> str:
     try:
         text = sidecar.read_text("ascii")
     except FileNotFoundError as error:
-        remedy = f"If you trust the pickle, write one: sha256sum {path.name} > {sidecar.name}" if path.exists() else _AGAIN
+        remedy = (
+            f"If you trust the pickle, write one: sha256sum {path.name} > {sidecar.name}" if path.exists() else _AGAIN
+        )
         raise CoupangAssetsError(f"The checksum {sidecar} does not exist.", remedy) from error
     except (OSError, UnicodeDecodeError) as error:
         raise CoupangAssetsError(f"The checksum {sidecar} cannot be read.", _AGAIN) from error
@@ -156,8 +158,7 @@ def _wrong_structure(content: object) -> str:
             if type(code) is not str or not code:
                 return f"a category code of {reprlib.repr(key)} is {reprlib.repr(code)}, not a string"
             if type(percent) is not float or not 0.0 <= percent <= 1.0 + _SUM_TOLERANCE:
-                return f"the percent of {reprlib.repr(code)} for {reprlib.repr(key)} is {reprlib.repr(percent)}, not between 0 and 1"
+                return f"the percent of {reprlib.repr(key)} for {code!r} is {reprlib.repr(percent)}, not 0 to 1"
         if math.fsum(percents.values()) > 1.0 + _SUM_TOLERANCE:
             return f"the percents of {reprlib.repr(key)} sum to more than 1"
     return ""
-

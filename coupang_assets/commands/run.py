@@ -184,10 +184,9 @@ def _nothing() -> Iterator[None]:
 def _files_table(result: dg.ExecuteInProcessResult, root: Path) -> Table:
     table = Table(title="Datasets", title_justify="left")
     table.add_column("dataset")
-    table.add_column("where")
+    table.add_column("where", overflow="fold")
     table.add_column("rows", justify="right")
     table.add_column("size", justify="right")
-    table.add_column("content hash")
     for event in result.get_asset_materialization_events():
         metadata = event.materialization.metadata
         rows, size = metadata.get("dagster/row_count"), metadata.get("bytes")
@@ -197,20 +196,19 @@ def _files_table(result: dg.ExecuteInProcessResult, root: Path) -> Table:
             str(where.value).removeprefix(f"{root}/") if where else "",
             f"{rows.value:,}" if rows else "",
             _size(int(str(size.value))) if size else "",
-            str(metadata["content hash"].value)[:12],
         )
     return table
 
 
 def _checks_table(checks: list[dg.AssetCheckEvaluation]) -> Table:
     table = Table(title="Checks", title_justify="left")
-    table.add_column("check")
-    table.add_column("of")
+    table.add_column("dataset")
+    table.add_column("check and what it found", overflow="fold")
     table.add_column("")
-    table.add_column("what it found", overflow="fold")
     for check in checks:
         passed = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
-        table.add_row(check.check_name, check.asset_key.to_user_string(), passed, check.description or "")
+        found = f"{check.check_name.replace('_', ' ')}: {check.description}"
+        table.add_row(check.asset_key.to_user_string(), found, passed)
     return table
 
 

@@ -59,6 +59,10 @@ def scrapy_settings(options: CrawlOptions, journal_descriptor: int) -> dict[str,
         "ITEM_PIPELINES": {f"{here}.pipelines.JournalPipeline": 100},
         "JOURNAL_DESCRIPTOR": journal_descriptor,
         "EXTENSIONS": {f"{here}.extensions.ProgressReporter": 0},
+        # Scrapy starts as many tasks for each answer; attempts are written one after the other anyway.
+        "CONCURRENT_ITEMS": 1,
+        # Would parse the source of the callbacks again for each answer.
+        "WARN_ON_GENERATOR_RETURN_VALUE": False,
         # The spider asks no product twice; remembering every URL as well would grow with the crawl.
         "DUPEFILTER_CLASS": "scrapy.dupefilters.BaseDupeFilter",
         "TELNETCONSOLE_ENABLED": False,

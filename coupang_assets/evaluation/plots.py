@@ -116,18 +116,17 @@ def accuracy_by_size(evaluation: Evaluation) -> bytes:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    losses = table.assign(lost=table["support"] * (1 - table["recall"]))
+    losses = table.assign(lost=table["support"] - table["support"] * table["recall"])
     losses = losses[losses["lost"] > 0].sort_values(["lost", "code"], ascending=[False, True]).head(5)
-    for row in losses.itertuples():
+    points = zip(losses["path"].tolist(), losses["support"].tolist(), losses["recall"].tolist(), strict=True)
+    for path, titles, recall in points:
         axes.annotate(
-            _short(str(row.path).split(" > ")[-1]), (row.support, 100 * row.recall), xytext=(7, -3),
-            textcoords="offset points", fontproperties=_font(9), color=_INK, zorder=4,
+            _short(path.split(" > ")[-1]), (titles, 100 * recall), xytext=(7, -3), textcoords="offset points",
+            fontproperties=_font(9), color=_INK, zorder=4,
         )  # fmt: skip
     _style_ticks(axes, 9)
     _axis_titles(axes, "Test titles of the category (logarithmic)", "Titles classified correctly (%)")
-    _title(
-        axes, "Accuracy by size of category", "One dot a category; named are the five that lose most titles."
-    )
+    _title(axes, "Accuracy by size of category", "One dot a category; named are the five that lose most titles.")
     return _png(figure)
 
 
@@ -145,15 +144,16 @@ class _Grid:
 def _grid(evaluation: Evaluation, max_categories: int) -> _Grid:
     """Map codes to at most `max_categories` groups, in tree order, and add up the confusion."""
     paths = evaluation.names
-    support = dict(zip(evaluation.per_category["code"], evaluation.per_category["support"], strict=True))
+    table = evaluation.per_category
+    support: dict[str, int] = dict(zip(table["code"].tolist(), table["support"].tolist(), strict=True))
     group = {code: code for code in paths}
     order = sorted(support, key=lambda code: (paths[code], code))
     what = "Each row in percent of its titles."
     if len(support) > max_categories:
         tops = {code: path[0] if path else code for code, path in paths.items()}
         size: dict[str, int] = {}
-        for code, titles in support.items():
-            size[tops[code]] = size.get(tops[code], 0) + titles
+        for code, number in support.items():
+            size[tops[code]] = size.get(tops[code], 0) + number
         if len(size) > 1:
             group, what = tops, f"Grouped into {len(size):,} top categories, each row in percent of its titles."
         else:

@@ -124,22 +124,22 @@ class LoopbackShop:
         import uvicorn
 
         self._refused.clear()
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-            self._log_file = self._open_log()
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+                self._log_file = self._open_log()
+            except OSError as error:
+                raise CoupangAssetsError(
+                    f"the loopback shop cannot be served on port {port}: {error}", "choose another port or log file"
+                ) from error
             config = uvicorn.Config(self._application(), log_level="warning", access_log=False, lifespan="off")
-            yield uvicorn.Server(config), listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
-        except OSError as error:
-            raise CoupangAssetsError(
-                f"the loopback shop cannot be served: {error}", "choose another port or another log file"
-            ) from error
-        finally:
-            listener.close()
-            if self._log_file is not None:
-                self._log_file.close()
-                self._log_file = None
+            try:
+                yield uvicorn.Server(config), listener, f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                if self._log_file is not None:
+                    self._log_file.close()
+                    self._log_file = None
 
     def _open_log(self) -> TextIO | None:
         if self._access_log is None:

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from starlette.routing import Route
 ACCESS_DENIED = (
     "<HTML><HEAD><TITLE>Access Denied</TITLE></HEAD><BODY><H1>Access Denied</H1>You don't have permission</BODY></HTML>"
 )
-Page = Callable[[Request], Any]
+Page = Callable[[Request], Response | Awaitable[Response]]
 
 
 def json_ld(names: list[str], home: str = "쿠팡 홈") -> str:
@@ -94,7 +94,7 @@ class Shop:
         if make is None:
             return PlainTextResponse("no such page", 404)
         answer = make(request)
-        return await answer if asyncio.iscoroutine(answer) else answer
+        return answer if isinstance(answer, Response) else await answer
 
     def app(self) -> Starlette:
         return Starlette(
