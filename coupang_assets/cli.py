@@ -23,14 +23,17 @@ app = typer.Typer(
 _console = Console()
 _errors = Console(stderr=True)
 
-Month = Annotated[str, typer.Argument(help="Work month, YYYY_MM. Its data are the calendar month before.", metavar="MONTH")]
+Month = Annotated[
+    str, typer.Argument(help="Work month, YYYY_MM. Its data are the calendar month before.", metavar="MONTH")
+]
 
 
 @app.command()
 def run(
     month: Month,
     select: Annotated[
-        str | None, typer.Option(help="Only these datasets, for example `diff_data+` (and what follows) or `+cate_dictionary`.")
+        str | None,
+        typer.Option(help="Only these datasets, for example `diff_data+` (and what follows) or `+cate_dictionary`."),
     ] = None,
     base: Annotated[
         str | None, typer.Option(help="Base month, YYYY_MM; default: the latest earlier month that has a dictionary.")
@@ -47,7 +50,9 @@ def run(
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on. Anyone who reaches it can start runs.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Anyone who reaches it can start runs.")
+    ] = "127.0.0.1",
 ) -> None:
     """Open the Dagster UI and its daemon, with a history that lasts."""
     with _reported() as settings:
@@ -82,7 +87,8 @@ def doctor() -> None:
 @app.command()
 def sample(
     products: Annotated[
-        list[Path], typer.Option(help="CSV of product names with category1 and category2, or a keyword. May be repeated.")
+        list[Path],
+        typer.Option(help="CSV of product names with category1 and category2, or a keyword. May be repeated."),
     ],
     tree: Annotated[Path, typer.Option(help="CSV of the category tree: code, level1 … level6.")],
     out: Annotated[Path, typer.Option(help="Root to make; use it then as COUPANG_ROOT.")],

@@ -81,7 +81,9 @@ CATEGORY_NAMES = tuple(f"cate{level}_name" for level in range(1, 6))
 _PRODUCT = Column("product_id", "Coupang product id, digits", nullable=False)
 _REPRESENTATIVE = Column("product_id", "a representative product: the most frequent one of the category", nullable=True)
 _TITLE = Column("ep_title", "product title as advertised")
-_CODES = tuple(Column(name, f"category code of depth {name[-1]}, at least 4 digits", code=True) for name in CATEGORY_CODES)
+_CODES = tuple(
+    Column(name, f"category code of depth {name[-1]}, at least 4 digits", code=True) for name in CATEGORY_CODES
+)
 _COUNT = Column("count", "rows of the category in the month's sampled days", type="int64", nullable=False)
 _NAMES = tuple(Column(name, f"Korean category name of depth {name[4]}, home excluded") for name in CATEGORY_NAMES)
 _EVENT_COLUMNS = (Column("product_id", "Coupang product id, digits"), _TITLE, *_CODES)
@@ -182,10 +184,7 @@ CATE_DICTIONARY = Dataset(
     "One row a surviving category4 with its whole path; what is loaded into Hive.",
     ("cate_dictionary.csv",),
     (
-        *(
-            Column(f"lv{n}_code", f"category code of depth {n}", nullable=n != 4, code=True)
-            for n in _LEVELS
-        ),
+        *(Column(f"lv{n}_code", f"category code of depth {n}", nullable=n != 4, code=True) for n in _LEVELS),
         *(Column(f"lv{n}_name", f"Korean name of depth {n}", nullable=n != 1) for n in _LEVELS),
     ),
     unique=(("lv4_code",), tuple(f"lv{n}_name" for n in _LEVELS)),

@@ -3,7 +3,6 @@
 Belongs here: wiring. Nothing connects, reads or writes when this module is imported: resources open on first use.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -30,6 +29,7 @@ from coupang_assets.sample.generate import WorldOptions
 from coupang_assets.sample.source import SampleSource
 from coupang_assets.settings import Settings, load_settings
 from coupang_assets.storage.base_month import BaseMonth
+from coupang_assets.storage.beta import beta_accepted
 from coupang_assets.storage.hive_table import hive_table_io_manager
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.spec_files import spec_files_io_manager
@@ -51,9 +51,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     sample = SampleSource(
         settings.sample_folder,
         WorldOptions(seed=settings.sample.seed),
-        EventOptions(
-            events=settings.sample.events_per_day, seed=settings.sample.seed, rt_cd=settings.events.rt_cd
-        ),
+        EventOptions(events=settings.sample.events_per_day, seed=settings.sample.seed, rt_cd=settings.events.rt_cd),
     )
     fill_day = sample.ensure_day if settings.sample.enabled else None
     return {
@@ -68,9 +66,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     }
 
 
-def build_defs(
-    settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
-) -> dg.Definitions:
+def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """The whole graph.
 
     Args:
@@ -79,11 +75,7 @@ def build_defs(
     """
     settings = settings or load_settings()
     monthly = MonthlyAssets(settings)
-    with warnings.catch_warnings():
-        # Partitioned checks, observable sources and the first month's missing upstream are beta in this pinned
-        # version of Dagster; told once here, not at every start.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        warnings.simplefilter("ignore", dg.PreviewWarning)
+    with beta_accepted():
         assets = [*sources.assets(monthly), *(asset for step in _STEPS for asset in step.assets(monthly))]
         asset_checks = checks.checks(monthly)
     month_job = dg.define_asset_job(

@@ -20,4 +20,4 @@ class CoupangAssetsError(Exception):
 
 
 class TransientError(CoupangAssetsError):
-    """Something that may pass by itself (a server away, a connection lost); retried with backoff, a bounded number of times."""
+    """Something that may pass by itself (a server away, a connection lost); retried with backoff and a bound."""

@@ -14,7 +14,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from coupang_assets.errors import CoupangAssetsError
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-QualifiedIdentifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", max_length=256)]
+QualifiedIdentifier = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", max_length=256)
+]
 
 
 class SamplingSettings(BaseModel):
@@ -65,7 +67,9 @@ class EngineSettings(BaseModel):
 
     kind: Literal["duckdb"] = "duckdb"
     threads: int | None = Field(None, ge=1, description="default: the machine's cores")
-    memory_limit: str = Field("1GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$", description="beyond it DuckDB spills to disk")
+    memory_limit: str = Field(
+        "1GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$", description="beyond it DuckDB spills to disk"
+    )
 
 
 class ShopSettings(BaseModel):
@@ -86,7 +90,10 @@ class ShopSettings(BaseModel):
         0.8, ge=0, le=1, description="of the new categories that have a name to find; below it the month stops"
     )
     maximum_special_share: float = Field(
-        0.5, ge=0, le=1, description="of the new categories without any breadcrumb; above it the pages must have changed"
+        0.5,
+        ge=0,
+        le=1,
+        description="of the new categories without any breadcrumb; above it the pages must have changed",
     )
 
 
@@ -114,7 +121,9 @@ class Settings(BaseSettings):
         env_prefix="COUPANG_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
 
-    root: Path = Field(Path("coupang_category"), description="everything is kept below it (production: /pkw/coupang_category)")
+    root: Path = Field(
+        Path("coupang_category"), description="everything is kept below it (production: /pkw/coupang_category)"
+    )
     first_month: Annotated[str, StringConstraints(pattern=r"^\d{4}_(0[1-9]|1[0-2])$")] = Field(
         "2024_01", description="first work month there is"
     )

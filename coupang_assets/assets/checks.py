@@ -104,7 +104,7 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         astray = sorted(set(targets) - set(kept))
         return dg.AssetCheckResult(
             passed=counted == raw_rows and not astray,
-            description=f"{counted:,} rows accounted for of {raw_rows:,}; {len(astray)} codes merged into one that is gone",
+            description=f"{counted:,} rows accounted for of {raw_rows:,}; {len(astray)} codes went to one that is gone",
             metadata={"codes gone": str(astray[:10])},
         )
 
@@ -128,16 +128,14 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         partitions_def=partitions,
         description="Refined days have as many rows as raw days, day by day.",
     )
-    def rows_as_in_raw(
-        context: dg.AssetCheckExecutionContext, layout: dg.ResourceParam[Layout]
-    ) -> dg.AssetCheckResult:
+    def rows_as_in_raw(context: dg.AssetCheckExecutionContext, layout: dg.ResourceParam[Layout]) -> dg.AssetCheckResult:
         raw = _rows_by_day(layout, RAW_DAILIES.name, context.partition_key)
         refined = _rows_by_day(layout, DEFINE_DAILIES.name, context.partition_key)
         days = pd.DataFrame({"raw": pd.Series(raw), "define": pd.Series(refined)}).rename_axis("day").reset_index()
         differing = days[days["raw"] != days["define"]]
         return dg.AssetCheckResult(
             passed=differing.empty,
-            description=f"{sum(raw.values()):,} rows raw, {sum(refined.values()):,} refined; {len(differing)} days differ",
+            description=f"{sum(raw.values()):,} rows, {sum(refined.values()):,} refined; {len(differing)} days differ",
             metadata={"days": table_metadata(days)},
         )
 

@@ -26,7 +26,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition | dg.SourceAsset 
     @dg.observable_source_asset(
         key=EVENTS,
         group_name="sources",
-        description="Hive table of advertising events; rt_cd 300 is Coupang. Observed by a hash of a month's sampled days.",
+        description="Hive table of advertising events, rt_cd 300 is Coupang; observed by a hash of the sampled days.",
         partitions_def=monthly.partitions,
         tags={"dagster/kind/hive": "", "dagster/kind/orc": ""},
     )

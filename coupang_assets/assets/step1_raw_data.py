@@ -40,20 +40,18 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             selected = events.select_events(engine.read_arrow(warehouse.events(day)), columns, settings.events.rt_cd)
             of_day = events.event_quality(selected)
             if not of_day.rows:
-                _require_leave(settings, f"day {day} of {settings.events.table} has no row with rt_cd {settings.events.rt_cd}")
+                _require_leave(
+                    settings, f"day {day} of {settings.events.table} has no row with rt_cd {settings.events.rt_cd}"
+                )
                 missing.append(day)
                 continue
             quality += of_day
             tables[day] = events.clean_events(selected)
         if not tables:
-            raise CoupangAssetsError(f"no sampled day of {context.partition_key} has data", "look into the source table")
-        context.log_event(
-            dg.AssetObservation(
-                EVENTS,
-                partition=context.partition_key,
-                tags={"dagster/data_version": month_fingerprint(warehouse, layout, context.partition_key)},
+            raise CoupangAssetsError(
+                f"no sampled day of {context.partition_key} has data", "look into the source table"
             )
-        )
+        _observe_source(context, month_fingerprint(warehouse, layout, context.partition_key))
         context.add_output_metadata(
             {"days": ", ".join(tables), "days missing": ", ".join(sorted(missing)) or "none"}
             | {name.replace("_", " "): count for name, count in vars(quality).items()}
@@ -68,3 +66,12 @@ def _require_leave(settings: Settings, what: str) -> None:
         raise CoupangAssetsError(
             what, "load the day, or set COUPANG_SAMPLING__ALLOW_MISSING_DAYS=true to go on with fewer days"
         )
+
+
+def _observe_source(context: dg.AssetExecutionContext, version: str) -> None:
+    """Record what the source held when it was read, so that the month is stale only when that changes."""
+    context.log_event(
+        dg.AssetObservation(EVENTS, partition=context.partition_key, tags={"dagster/data_version": version})
+    )
+    # Dagster looked its inputs' versions up when the step began, before this observation.
+    context.get_step_execution_context().wipe_input_asset_version_info(EVENTS)

@@ -53,7 +53,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         asked = names.to_ask(crawl_candidates, diff_data, unresolved)
         with shop.open(context.partition_key) as options:
             crawled = runner.crawl(asked, path, options, lambda progress: context.log.info(_progress_line(progress)))
-        outcomes = crawled.table["outcome"].astype(str).value_counts().rename_axis("outcome").reset_index(name="categories")
+        outcomes = (
+            crawled.table["outcome"].astype(str).value_counts().rename_axis("outcome").reset_index(name="categories")
+        )
         context.add_output_metadata(
             {
                 "categories asked": len(crawled.table),

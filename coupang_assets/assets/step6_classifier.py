@@ -66,7 +66,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         test = held_out.select("ep_title", "category4").execute()
         model = biterm.BitermClassifier.load(btm_percent_dict[0], bpe_tokenizer)
         judged = metrics.evaluate(
-            test["category4"].tolist(), model.predict(test["ep_title"].tolist(), top_k=3), category_paths(cate_dictionary)
+            test["category4"].tolist(),
+            model.predict(test["ep_title"].tolist(), top_k=3),
+            category_paths(cate_dictionary),
         )
         folder = staging_folder(layout, CLASSIFIER_REPORT, context.partition_key)
         report.write_report(judged, folder)

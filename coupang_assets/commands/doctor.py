@@ -84,9 +84,7 @@ def _shop(resources: dict) -> str:
 
     shop = resources["shop"]
     with shop.open(current_month()) as options:
-        request = urllib.request.Request(
-            f"{options.base_url}/robots.txt", headers={"User-Agent": options.user_agent}
-        )
+        request = urllib.request.Request(f"{options.base_url}/robots.txt", headers={"User-Agent": options.user_agent})
         try:
             with urllib.request.urlopen(request, timeout=options.timeout_s) as response:
                 status = response.status

@@ -1,7 +1,7 @@
 """``coupang-assets run``: materialize a month with live progress and a closing table."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,16 +76,18 @@ class _Progress:
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 2))
         for name, step in self.steps.items():
-            mark: Any = Spinner("dots") if step.state.startswith("running") else Text(step.state, _STYLES.get(step.state, "dim"))
+            mark: Any = (
+                Spinner("dots")
+                if step.state.startswith("running")
+                else Text(step.state, _STYLES.get(step.state, "dim"))
+            )
             took = f"{step.ended - step.started:.1f} s" if step.ended else ""
             message = step.message if step.state != "done" else ""
             table.add_row(Text(name), mark, Text(took, "dim"), Text(message, "dim", overflow="ellipsis", no_wrap=True))
         return table
 
 
-def run_month(
-    settings: Settings, month: str, select: str | None, base: str | None, console: Console
-) -> bool:
+def run_month(settings: Settings, month: str, select: str | None, base: str | None, console: Console) -> bool:
     """Materialize a month's datasets in dependency order.
 
     Args:
@@ -130,11 +132,13 @@ def run_month(
     if result.success and not failed_checks:
         console.print(f"[green]{key} is done.[/green] Look at it with: coupang-assets ui")
         return True
-    console.print("[red]Not everything is done.[/red] What was good before is untouched; correct the above and run again.")
+    console.print(
+        "[red]Not everything is done.[/red] What was good before is untouched; correct the above and run again."
+    )
     return False
 
 
-def _selected(job: dg.JobDefinition, select: str | None) -> set[dg.AssetKey]:
+def _selected(job: dg.JobDefinition, select: str | None) -> Set[dg.AssetKey]:
     graph = job.asset_layer.asset_graph
     known = set(graph.materializable_asset_keys)
     if select is None:
@@ -154,7 +158,12 @@ def _selected(job: dg.JobDefinition, select: str | None) -> set[dg.AssetKey]:
 def _steps_in_order(defs: dg.Definitions, selection: dg.AssetSelection) -> list[str]:
     graph = defs.resolve_asset_graph()
     keys = selection.resolve(graph)
-    return [key.to_python_identifier() for level in graph.toposorted_asset_keys_by_level for key in sorted(level) if key in keys]
+    return [
+        key.to_python_identifier()
+        for level in graph.toposorted_asset_keys_by_level
+        for key in sorted(level)
+        if key in keys
+    ]
 
 
 @contextmanager
@@ -200,7 +209,7 @@ def _files_table(result: dg.ExecuteInProcessResult, root: Path) -> Table:
     return table
 
 
-def _checks_table(checks: list[dg.AssetCheckEvaluation]) -> Table:
+def _checks_table(checks: Sequence[dg.AssetCheckEvaluation]) -> Table:
     table = Table(title="Checks", title_justify="left")
     table.add_column("dataset")
     table.add_column("check and what it found", overflow="fold")

@@ -81,7 +81,9 @@ class DuckDBEngine:
                 "raise COUPANG_ENGINE__MEMORY_LIMIT, or free disk space",
             ) from None
         except (duckdb.InvalidInputException, duckdb.IOException) as error:
-            raise CoupangAssetsError(f"{path}: {error}", "see the file and line above; a full disk says so here") from None
+            raise CoupangAssetsError(
+                f"{path}: {error}", "see the file and line above; a full disk says so here"
+            ) from None
         return int(rows)
 
     def close(self) -> None:

@@ -47,7 +47,7 @@ def confusion_heatmap(evaluation: Evaluation, max_categories: int = 40) -> bytes
     rows, columns = grid.titles.shape
     share = 100 * grid.titles / grid.titles.sum(axis=1, keepdims=True)
 
-    cell = min(max(5 / rows, 0.42), 1.1)
+    cell = min(max(5 / rows, 0.34), 1.1)
     width, height = max(8.0, 4.2 + cell * columns), max(5.0, 3.2 + cell * rows)
     figure, axes = _canvas(width, height)
     mesh = axes.imshow(share, cmap=_blues(), vmin=0, vmax=100, aspect="equal", interpolation="nearest")
@@ -205,7 +205,7 @@ def _canvas(width: float, height: float) -> tuple[Any, Any]:
 def _png(figure: Any) -> bytes:
     target = io.BytesIO()
     # Without Matplotlib's version in it, the same picture has the same bytes.
-    figure.savefig(target, format="png", dpi=130, metadata={"Software": None})
+    figure.savefig(target, format="png", dpi=130, bbox_inches="tight", pad_inches=0.3, metadata={"Software": None})
     return target.getvalue()
 
 

@@ -62,7 +62,9 @@ def event_quality(events: ir.Table) -> EventQuality:
         events.aggregate(
             rows=events.count(),
             titles_with_nul=events.ep_title.cast("string").re_search(_NUL).sum(),
-            rows_with_code_that_is_no_number=(~ibis.and_(*(is_code_expr(events[name]) for name in CATEGORY_CODES))).sum(),
+            rows_with_code_that_is_no_number=(
+                ~ibis.and_(*(is_code_expr(events[name]) for name in CATEGORY_CODES))
+            ).sum(),
         ),
         cleaned.aggregate(
             without_product=cleaned.product_id.isnull().sum(),

@@ -5,7 +5,6 @@ import pandas as pd
 from coupang_assets.datasets import RT_CATEGORY_INFO
 
 
-
 def hive_rows(dictionary: pd.DataFrame) -> pd.DataFrame:
     """``cate_dictionary`` with codes as nullable 32-bit integers, in the table's column order, sorted by lv4_code."""
     types = {column.name: "Int32" if column.type == "int32" else object for column in RT_CATEGORY_INFO.columns}

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from coupang_assets.datasets import CATEGORY_CODES, CATEGORY_NAMES, COUPANG_CATE_ALL
+from coupang_assets.datasets import CATEGORY_NAMES, COUPANG_CATE_ALL
 from coupang_assets.pipeline.categories import category_keys
 
 _NAMES = list(CATEGORY_NAMES)

@@ -80,9 +80,11 @@ def merge_categories(cate_all: pd.DataFrame, unique: pd.DataFrame) -> pd.DataFra
     paths.loc[named.index, "reason"] = (survivor == named["category4"]).map({True: KEPT, False: SAME_NAME})
 
     # A top whose paths are all short has no named category4: the largest of them stands for the top.
-    merged = named.assign(category4=survivor).groupby(["cate1_name", "category4"], as_index=False)[
-        ["rows", "rows_when_new"]
-    ].sum()
+    merged = (
+        named.assign(category4=survivor)
+        .groupby(["cate1_name", "category4"], as_index=False)[["rows", "rows_when_new"]]
+        .sum()
+    )
     short = paths[paths["cate1_name"].notna() & paths["cate4_name"].isna()]
     largest = (
         pd.concat([merged, short[~short["cate1_name"].isin(merged["cate1_name"])]])
@@ -106,7 +108,9 @@ def dictionary(cate_all: pd.DataFrame, unique: pd.DataFrame, merge: pd.DataFrame
     """``cate_dictionary``: one row a surviving category4 with the codes and names of its whole path."""
     survivors = merge.loc[merge["reason"] == KEPT, "category4"]
     paths = main_paths(cate_all, unique)
-    renamed = {f"category{n}": f"lv{n}_code" for n in range(1, 5)} | {f"cate{n}_name": f"lv{n}_name" for n in range(1, 5)}
+    renamed = {f"category{n}": f"lv{n}_code" for n in range(1, 5)} | {
+        f"cate{n}_name": f"lv{n}_name" for n in range(1, 5)
+    }
     kept = paths[paths["category4"].isin(survivors)].rename(columns=renamed)
     return kept[list(CATE_DICTIONARY.column_names)].sort_values("lv4_code").reset_index(drop=True)
 

@@ -81,7 +81,9 @@ def read_frame(dataset: Dataset, path: Path) -> pd.DataFrame:
                 rows.append(row)
                 lines.append(reader.line_num)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise CoupangAssetsError(f"{path} is torn or not UTF-8 CSV: {error}", f"materialize {dataset.name} again") from None
+        raise CoupangAssetsError(
+            f"{path} is torn or not UTF-8 CSV: {error}", f"materialize {dataset.name} again"
+        ) from None
     raw = pd.DataFrame(rows, columns=header, dtype=object)
     frame = pd.DataFrame({column.name: _parse(path, column, raw[column.name], lines) for column in dataset.columns})
     validate_frame(dataset, frame, str(path))
@@ -125,7 +127,8 @@ def write_table(dataset: Dataset, table: ir.Table, path: Path, engine: Engine) -
     """
     if set(table.columns) != set(dataset.column_names):
         raise CoupangAssetsError(
-            f"{dataset.name} has the columns {', '.join(dataset.column_names)}, but was given {', '.join(table.columns)}"
+            f"{dataset.name} was given the columns {', '.join(table.columns)}",
+            f"it has {', '.join(dataset.column_names)}",
         )
     ordered = table.select(list(dataset.column_names)).order_by([ibis.asc(name) for name in dataset.sort])
     return engine.write_csv(ordered, path)
@@ -181,20 +184,20 @@ def _require_valid_rows(dataset: Dataset, path: Path, table: ir.Table) -> None:
     import duckdb
 
     valid = [is_code_expr(table[column.name]) for column in dataset.columns if column.code]
-    valid += [
-        table[column.name].try_cast("int64").notnull() for column in dataset.columns if column.type == "int64"
-    ]
+    valid += [table[column.name].try_cast("int64").notnull() for column in dataset.columns if column.type == "int64"]
     valid += [table[column.name].notnull() for column in dataset.columns if not column.nullable]
     numbered = table.mutate(data_row=ibis.row_number() + 1, valid=ibis.and_(*valid).fill_null(False))
     try:
         wrong = numbered.filter(~numbered.valid).order_by("data_row").limit(1).execute()
     except duckdb.Error as error:
         first_lines = " ".join(str(error).split("\n")[:3])
-        raise CoupangAssetsError(f"{path} is torn or not CSV: {first_lines}", f"materialize {dataset.name} again") from None
+        raise CoupangAssetsError(
+            f"{path} is torn or not CSV: {first_lines}", f"materialize {dataset.name} again"
+        ) from None
     if len(wrong):
         row = wrong.iloc[0]
         shown = {name: row[name] for name in dataset.column_names if name != "ep_title"}
         raise CoupangAssetsError(
-            f"{path}, data row {row['data_row']}: a category code or number does not hold, or a field is missing: {shown}",
+            f"{path}, data row {row['data_row']}: a code or number does not hold, or a field is missing: {shown}",
             "correct the row in the file",
         )

@@ -11,6 +11,7 @@ from dagster import DagsterType
 from coupang_assets.datasets import Column, Dataset
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.codes import is_canonical_code
+from coupang_assets.storage.beta import beta_accepted
 
 
 @cache
@@ -69,15 +70,16 @@ def frame_type(dataset: Dataset) -> DagsterType:
             constraints.append(NonNullableColumnConstraint())
         return PandasColumn(spec.name, constraints=constraints, is_required=True)
 
-    return create_dagster_pandas_dataframe_type(
-        name=f"{dataset.name}_frame",
-        description=dataset.description,
-        columns=[column(spec) for spec in dataset.columns],
-        dataframe_constraints=[
-            StrictColumnsConstraint(list(dataset.column_names)),
-            *(UniqueTogether(columns) for columns in dataset.unique),
-        ],
-    )
+    with beta_accepted():
+        return create_dagster_pandas_dataframe_type(
+            name=f"{dataset.name}_frame",
+            description=dataset.description,
+            columns=[column(spec) for spec in dataset.columns],
+            dataframe_constraints=[
+                StrictColumnsConstraint(list(dataset.column_names)),
+                *(UniqueTogether(columns) for columns in dataset.unique),
+            ],
+        )
 
 
 def validate_frame(dataset: Dataset, frame: pd.DataFrame, where: str) -> None:

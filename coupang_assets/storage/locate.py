@@ -40,9 +40,7 @@ def locate(layout: Layout, dataset: Dataset, month: str) -> Located:
         raise CoupangAssetsError(f"{dataset.name} of {month} is not there: {', '.join(missing[:3])}", remedy)
     if manifest is None:
         return Located(month, paths, False, None)
-    changed = [
-        path for path, record in zip(paths, manifest.files, strict=True) if not is_as_recorded(path, record)
-    ]
+    changed = [path for path, record in zip(paths, manifest.files, strict=True) if not is_as_recorded(path, record)]
     if changed and not dataset.editable:
         raise CoupangAssetsError(
             f"{changed[0]} is not what was written: it is torn, or was changed by another program", remedy + " again"

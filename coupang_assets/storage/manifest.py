@@ -91,7 +91,9 @@ def read_manifest(month_folder: Path, dataset: str) -> Manifest | None:
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
-        raise CoupangAssetsError(f"{path} cannot be read: {error}", f"delete it and materialize {dataset} again") from None
+        raise CoupangAssetsError(
+            f"{path} cannot be read: {error}", f"delete it and materialize {dataset} again"
+        ) from None
 
 
 def frame_version(frame: pd.DataFrame) -> str:

@@ -31,9 +31,7 @@ def table_schema(dataset: Dataset) -> TableSchema:
 def table_records(frame: pd.DataFrame) -> list[TableRecord]:
     """Rows for a metadata table; long texts are cut, missing values are empty."""
     shown = frame.astype(object).where(frame.notna(), "")
-    return [
-        TableRecord({str(key): _short(value) for key, value in row.items()}) for row in shown.to_dict("records")
-    ]
+    return [TableRecord({str(key): _short(value) for key, value in row.items()}) for row in shown.to_dict("records")]
 
 
 def manifest_metadata(dataset: Dataset, folder: Path, manifest: Manifest) -> dict[str, MetadataValue]:

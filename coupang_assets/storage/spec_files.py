@@ -118,7 +118,7 @@ class SpecFilesIOManager(IOManager):
             located = locate(self._layout, dataset, month)
             if not located.trusted and located.manifest is not None:
                 context.log.warning(
-                    f"{located.paths[0]} is not what was written for {month}: it was changed by hand and is read as it is"
+                    f"{located.paths[0]} is not what was written for {month}; it was changed by hand and is read as is"
                 )
             return self._read(dataset, located, wanted)
 

@@ -61,7 +61,8 @@ class EmbeddedWarehouse:
         if missing := {ours: theirs for ours, theirs in columns.items() if theirs not in dataset.schema.names}:
             settings = ", ".join(f"COUPANG_EVENTS__{ours.upper()}" for ours in missing)
             raise CoupangAssetsError(
-                f"{self._events.table} has no column {', '.join(missing.values())}; it has {', '.join(dataset.schema.names)}",
+                f"{self._events.table} has no column {', '.join(missing.values())}; "
+                f"it has {', '.join(dataset.schema.names)}",
                 f"name the column that is meant with {settings}",
             )
         return dataset
@@ -151,7 +152,8 @@ class EmbeddedWarehouse:
         location = record["location"].removeprefix("file://")
         if "://" in location:
             raise CoupangAssetsError(
-                f"the embedded warehouse cannot write to {location}", "unset COUPANG_DICTIONARY__LOCATION or use real Hive"
+                f"the embedded warehouse cannot write to {location}",
+                "unset COUPANG_DICTIONARY__LOCATION or use real Hive",
             )
         folder = Path(location) / f"{record['partitioned_by'][0]}={partition}"
         folder.mkdir(parents=True, exist_ok=True)
