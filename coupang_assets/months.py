@@ -15,7 +15,7 @@ from coupang_assets.settings import SamplingSettings
 
 SEOUL = ZoneInfo("Asia/Seoul")
 KEY_FORMAT = "%Y_%m"
-_MONTH = re.compile(r"(\d{4})[-_](0[1-9]|1[0-2])")
+_MONTH = re.compile(r"([0-9]{4})[-_](0[1-9]|1[0-2])")
 
 
 def current_month(now: datetime | None = None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, BaseModel, Field, StringConstraints, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from coupang_assets.errors import CoupangAssetsError
 
@@ -124,7 +124,7 @@ class Settings(BaseSettings):
     root: Path = Field(
         Path("coupang_category"), description="everything is kept below it (production: /pkw/coupang_category)"
     )
-    first_month: Annotated[str, StringConstraints(pattern=r"^\d{4}_(0[1-9]|1[0-2])$")] = Field(
+    first_month: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}_(0[1-9]|1[0-2])$")] = Field(
         "2024_01", description="first work month there is"
     )
     owners: list[str] = Field(["team:ad-tech"], description="owners shown in the UI")
@@ -171,4 +171,6 @@ def load_settings() -> Settings:
             for e in error.errors(include_input=False, include_url=False)
         )
         raise CoupangAssetsError(f"settings do not hold: {wrong}", "correct them in the environment or .env") from None
+    except SettingsError as error:
+        raise CoupangAssetsError(f"settings do not hold: {error}", "give lists and groups as JSON") from None
     return settings.model_copy(update={"root": settings.root.expanduser().absolute()})

@@ -14,9 +14,9 @@ from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.crawling.shop import Shop
 from coupang_assets.crawling.summary import summarize
 from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_CANDIDATES, CRAWL_JOURNAL
+from coupang_assets.files import atomic_path
 from coupang_assets.pipeline import categories, names
 from coupang_assets.settings import Settings
-from coupang_assets.storage.atomic import atomic_path
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.metadata import table_metadata
 from coupang_assets.storage.spec_files import RECORDED

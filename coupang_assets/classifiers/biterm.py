@@ -20,9 +20,9 @@ import pyarrow.parquet as pq
 from coupang_assets.classifiers import safe_pickle
 from coupang_assets.classifiers.biterm_fit import MAX_TOKENS, SINGLE, BitermOptions, Ints, PercentTable, learn
 from coupang_assets.classifiers.bpe import BpeTokenizer
-from coupang_assets.classifiers.files import atomic_file
 from coupang_assets.classifiers.protocol import Prediction
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.files import atomic_file
 
 _BATCH_TITLES = 2048
 _ROW_GROUP = 250_000

@@ -18,9 +18,9 @@ from typing import Any
 
 import ibis
 
-from coupang_assets.classifiers.files import atomic_file
 from coupang_assets.classifiers.protocol import TITLE, training_rows
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.files import atomic_file
 
 # sentencepiece's name for: Unicode NFKC (full-width and composed forms become one), case folding (`S25` is `s25`),
 # tabs, newlines and the Unicode spaces become a space, most control characters vanish.

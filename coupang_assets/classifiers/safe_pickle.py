@@ -18,8 +18,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, TypeAlias
 
-from coupang_assets.classifiers.files import atomic_file
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.files import atomic_file
 
 Key: TypeAlias = tuple[str, str]
 PercentDict: TypeAlias = dict[Key, dict[str, float]]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
+from coupang_assets.files import write_text
 from coupang_assets.settings import Settings
-from coupang_assets.storage.atomic import write_text
 
 _INSTANCE_YAML = """\
 # Written once by coupang-assets; yours to change.

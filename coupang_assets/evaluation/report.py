@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from coupang_assets.classifiers.files import atomic_file
 from coupang_assets.evaluation.metrics import Evaluation
 from coupang_assets.evaluation.plots import accuracy_by_size, confusion_heatmap
+from coupang_assets.files import atomic_file
 
 _FIGURES = {
     "titles": "Titles judged",

@@ -10,6 +10,8 @@ import ibis
 import ibis.expr.types as ir
 
 WIDTH = 4
+# What SQL's strip takes away too; any other kind of space is no part of a code.
+_SPACE = " \t\n\r\v\f"
 _CODE = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 _CANONICAL = re.compile(r"(?=\d{4,9}\Z)(0{0,3}[1-9]\d*|0{4})", re.ASCII)
 _PATTERN = r"^[0-9]{1,9}(\.0*)?$"
@@ -21,7 +23,7 @@ def canonical_code(text: str | None) -> str | None:
     Raises:
         ValueError: it is no number that fits a Hive int.
     """
-    text = (text or "").strip()
+    text = (text or "").strip(_SPACE)
     if not text:
         return None
     if not _CODE.fullmatch(text):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyarrow import orc
 
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.sample.atomic import replacing
+from coupang_assets.files import atomic_path
 from coupang_assets.sample.world import CODE_COLUMNS, World, work_month_of
 
 EVENT_SCHEMA = pa.schema(
@@ -97,7 +97,7 @@ def write_day(world: World, day: dt.date, path: Path, options: EventOptions | No
     pool, cumulative = _pool(world, day)
     rng = np.random.default_rng([options.seed, day.toordinal()])
     rows = options.events if len(cumulative) else 0
-    with replacing(path) as temporary, orc.ORCWriter(str(temporary), compression="zlib") as writer:
+    with atomic_path(path) as temporary, orc.ORCWriter(str(temporary), compression="zlib") as writer:
         writer.write(EVENT_SCHEMA.empty_table())
         for batch in _batches(pool, cumulative, rows, rng, options):
             writer.write(batch)

@@ -19,6 +19,9 @@ from coupang_assets.sample.taxonomy import Group, LeafEntry, Top, load_taxonomy
 from coupang_assets.sample.titles import Vocabulary, write_titles
 from coupang_assets.sample.world import CATEGORY_COLUMNS, MAX_CODE, PRODUCT_SCHEMA, World, shift_month
 
+MAX_MONTHS = 480
+"""Forty years: more would use up the names that the taxonomy can be varied to."""
+
 _HISTORY_MONTHS = 12
 _SPECIALS = 6
 _MIN_PRODUCTS = 6
@@ -32,7 +35,8 @@ class WorldOptions:
     Attributes:
         seed: every choice follows from it.
         first_month: work month around which categories change; changes begin twelve months before it.
-        months: how many months after `first_month` still bring changes; later ones keep the last state.
+        months: how many months after `first_month` still bring changes, at most `MAX_MONTHS`; later ones keep the last
+            state.
         products: products of the categories that are there at the start, about; at least six a category.
     """
 
@@ -66,12 +70,13 @@ def generate_world(options: WorldOptions | None = None) -> World:
     """The world of the options; the same options give the same world in every process.
 
     Raises:
-        CoupangAssetsError: an option is out of range, or the categories of so many months need more than 9,999 codes.
+        CoupangAssetsError: an option is out of range.
     """
     options = options or WorldOptions()
-    if options.months < 0 or options.products < 1 or options.seed < 0:
+    if not 0 <= options.months <= MAX_MONTHS or options.products < 1 or options.seed < 0:
         raise CoupangAssetsError(
-            f"no sample world can be made from {options}", "months and seed are at least 0, products at least 1"
+            f"no sample world can be made from {options}",
+            f"months are 0 to {MAX_MONTHS}, the seed is at least 0, products at least 1",
         )
     calendar = _Calendar(options)
     calendar.play()
@@ -137,10 +142,6 @@ class _Calendar:
             if key[-1] is None:
                 key = (*key, str(len(self.leaves)))
             if key not in self._codes:
-                if not self._code_order:
-                    raise CoupangAssetsError(
-                        f"the sample's categories need more than {MAX_CODE} codes", "ask for fewer months"
-                    )
                 self._codes[key] = f"{self._code_order.pop():04d}"
             codes.append(self._codes[key])
         return tuple(codes)

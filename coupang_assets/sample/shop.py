@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -99,7 +99,8 @@ class LoopbackShop:
         """Serve until interrupted (Ctrl+C or SIGTERM); `on_start` is given the base address. Raises as `serve`."""
         with self._opened(port) as (server, listener, address):
             on_start(address)
-            server.run(sockets=[listener])
+            with suppress(KeyboardInterrupt):
+                server.run(sockets=[listener])
 
     def answer(self, product_id: str, breadcrumb_only: bool = False) -> tuple[int, str]:
         """Status and HTML for a product page, or for the older layout's separate breadcrumb."""
@@ -128,6 +129,7 @@ class LoopbackShop:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 listener.bind(("127.0.0.1", port))
+                listener.listen(128)
                 self._log_file = self._open_log()
             except OSError as error:
                 raise CoupangAssetsError(

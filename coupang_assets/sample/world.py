@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.sample.atomic import replacing
+from coupang_assets.files import atomic_path
 
 CODE_COLUMNS = ("category1", "category2", "category3", "category4")
 NAME_COLUMNS = ("cate1_name", "cate2_name", "cate3_name", "cate4_name", "cate5_name")
@@ -139,7 +139,7 @@ class World:
         }
         contents[_MANIFEST] = (json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
         for name, content in contents.items():
-            with replacing(folder / name) as temporary:
+            with atomic_path(folder / name) as temporary:
                 temporary.write_bytes(content)
 
     @classmethod

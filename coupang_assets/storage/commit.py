@@ -12,8 +12,13 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel
 
-from coupang_assets.storage.atomic import fsync_path, temporary_name, write_text
+from coupang_assets.files import fsync_path, write_text
 from coupang_assets.storage.manifest import FOLDER, Manifest, manifest_path
+
+
+def temporary_name(path: Path) -> Path:
+    """The hidden name a file of a dataset has in its own folder until the commit."""
+    return path.with_name(f".{path.name}.tmp")
 
 
 class _Pending(BaseModel):

@@ -5,6 +5,7 @@ Belongs here: the text format. Does not: where files are (``layout``) or what co
 """
 
 import csv
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from coupang_assets.storage.frame_types import validate_frame
 
 csv.field_size_limit(sys.maxsize)
 _UNNAMED = {"", "Unnamed: 0"}
+_NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+_INT64 = range(-(2**63), 2**63)
 
 
 def read_header(dataset: Dataset, path: Path) -> list[str]:
@@ -96,7 +99,11 @@ def write_frame(dataset: Dataset, frame: pd.DataFrame, path: Path) -> int:
     ordered = frame.loc[:, list(dataset.column_names)].sort_values(
         list(dataset.sort) or list(dataset.column_names), kind="stable", na_position="last"
     )
-    ordered.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+    # Not DataFrame.to_csv: the csv module of this Python leaves a lone carriage return unquoted, which ends a row.
+    fields = [ordered[name].map(_field) for name in dataset.column_names]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(",".join(dataset.column_names) + "\n")
+        file.writelines(",".join(row) + "\n" for row in zip(*fields, strict=True))
     return len(ordered)
 
 
@@ -158,6 +165,11 @@ def _parse(path: Path, column: Column, values: pd.Series, lines: list[int]) -> p
     return pd.Series(parsed, dtype="Int64" if column.type == "int64" else object, index=values.index)
 
 
+def _field(value: object) -> str:
+    text = "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+
+
 def _text(value: str) -> str | None:
     return value or None
 
@@ -166,9 +178,12 @@ def _integer(value: str) -> int | None:
     if not value:
         return None
     try:
-        return int(value.removesuffix(".0"))
+        number = int(value.removesuffix(".0"))
     except ValueError:
         raise ValueError(f"'{value}' is no whole number") from None
+    if number not in _INT64:
+        raise ValueError(f"'{value}' is too large a number")
+    return number
 
 
 def _require_final_newline(dataset: Dataset, path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import BaseModel, ValidationError
 
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.files import sha256_file
 
 FOLDER = ".manifests"
 
@@ -46,12 +47,6 @@ class Manifest(BaseModel):
     @property
     def total_bytes(self) -> int:
         return sum(record.bytes for record in self.files)
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def record_file(path: Path, name: str, rows: int | None = None) -> FileRecord:

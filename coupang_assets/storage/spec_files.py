@@ -21,9 +21,8 @@ from dagster import DataVersion, InitResourceContext, InputContext, IOManager, O
 from coupang_assets.datasets import DATASETS, Dataset, Kind
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.storage.atomic import temporary_name
 from coupang_assets.storage.base_month import BaseMonth
-from coupang_assets.storage.commit import commit, dataset_lock, recover
+from coupang_assets.storage.commit import commit, dataset_lock, recover, temporary_name
 from coupang_assets.storage.csv_tables import read_frame, read_table, write_frame, write_table
 from coupang_assets.storage.failures import as_dagster_failures
 from coupang_assets.storage.layout import Layout

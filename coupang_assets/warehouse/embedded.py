@@ -18,9 +18,8 @@ import sqlglot
 from sqlglot import exp
 
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.files import atomic_path, sha256_file, write_text
 from coupang_assets.settings import EventsSettings
-from coupang_assets.storage.atomic import atomic_path, write_text
-from coupang_assets.storage.manifest import sha256_file
 
 DayFiller = Callable[[Path, date], object]
 _ARROW_TYPES = {"INT": pa.int32(), "TEXT": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64()}

@@ -1,5 +1,8 @@
 import json
 import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -204,6 +207,28 @@ def test_every_request_is_logged(world: World, tmp_path: Path) -> None:
     assert shop.accesses[0].user_agent == "tester/1"
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["status"] for line in lines] == [404, 200] and lines[0]["time"].endswith("+00:00")
+
+
+def test_the_blocking_way_ends_quietly_on_interrupt(tmp_path: Path) -> None:
+    program = (
+        "from coupang_assets.sample.generate import WorldOptions, generate_world;"
+        "from coupang_assets.sample.shop import LoopbackShop;"
+        "world = generate_world(WorldOptions(months=0, products=100));"
+        "LoopbackShop(world).run(on_start=lambda address: print(address, flush=True))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().strip()
+    assert requests.get(f"{address}/robots.txt", timeout=10).status_code == 200
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20)[1] == ""
+    assert process.returncode == 0
 
 
 def test_a_taken_port_is_named_and_errors_of_the_caller_pass_through(

@@ -168,7 +168,7 @@ def test_titles_look_like_a_shops(world: World) -> None:
     titles = world.products["title"]
     for pattern in (
         r"[A-Z]{2}\d",
-        r"\d(ml|kg|g|L)\b",
+        r"\d(?:ml|kg|g|L)\b",
         ",",
         '"',
         r"\[",

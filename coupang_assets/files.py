@@ -1,0 +1,60 @@
+"""Durable writes of single files: temporary file in the same folder, fsync, rename.
+
+Every room writes through here. Belongs here: what one file needs. Does not: several files that belong together
+(``storage.commit``).
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path that becomes ``path`` when the block ends well, and vanishes when it does not.
+
+    Its name starts with a dot, so that Hive and file globs never take it for data, and is of this writer alone, so
+    that two processes may make the same file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    try:
+        yield temporary
+        fsync_path(temporary)
+        temporary.replace(path)
+        fsync_path(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A binary file to write to, which becomes ``path`` when the block ends well."""
+    with atomic_path(path) as temporary, temporary.open("xb") as file:
+        yield file
+        file.flush()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file's text at once."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def fsync_path(path: Path) -> None:
+    """Flush a file's or folder's entries to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
