@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import Settings, load_settings
@@ -85,6 +86,15 @@ def doctor() -> None:
 
 
 @app.command()
+def settings() -> None:
+    """List every setting with its value and meaning."""
+    with _reported() as current:
+        from coupang_assets.commands.show_settings import show_settings
+
+        show_settings(current, _console)
+
+
+@app.command()
 def sample(
     products: Annotated[
         list[Path],
@@ -108,9 +118,9 @@ def _reported() -> Iterator[Settings]:
     try:
         yield load_settings()
     except CoupangAssetsError as error:
-        _errors.print(f"[bold red]Error:[/bold red] {error.what}", highlight=False)
+        _errors.print(f"[bold red]Error:[/bold red] {escape(error.what)}", highlight=False, soft_wrap=True)
         if error.remedy:
-            _errors.print(f"[bold]What to do:[/bold] {error.remedy}", highlight=False)
+            _errors.print(f"[bold]What to do:[/bold] {escape(error.remedy)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _errors.print("Stopped. What is done stays; run the same command to go on.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
+from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import write_text
 from coupang_assets.settings import Settings
 
@@ -24,11 +25,19 @@ def prepare_home(settings: Settings) -> Path:
     """Set DAGSTER_HOME, unless the user has, and make it ready; returns it.
 
     Without it Dagster keeps its history in a temporary folder and deletes it at exit.
+
+    Raises:
+        CoupangAssetsError: the folder cannot be made or written.
     """
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.root / "dagster_home")))
-    home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        write_text(home / "dagster.yaml", _INSTANCE_YAML)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        if not (home / "dagster.yaml").exists():
+            write_text(home / "dagster.yaml", _INSTANCE_YAML)
+    except OSError as error:
+        raise CoupangAssetsError(
+            f"{home} cannot be written: {error.strerror}", "correct its permissions, or set COUPANG_ROOT or DAGSTER_HOME"
+        ) from None
     # Processes Dagster starts may have another current folder, so a relative root is settled here.
     os.environ["COUPANG_ROOT"] = str(settings.root)
     return home

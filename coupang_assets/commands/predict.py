@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from coupang_assets.assets.step6_classifier import category_paths
 from coupang_assets.classifiers.biterm import BitermClassifier
@@ -27,10 +28,10 @@ def predict_titles(settings: Settings, month: str, titles: Sequence[str], top: i
     model = BitermClassifier.load(pickle, locate(layout, BPE_TOKENIZER, key).paths[0])
     names = category_paths(read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, key).paths[0]))
     for title, predictions in zip(titles, model.predict(titles, top_k=top), strict=True):
-        table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+        table = Table(title=Text(title), title_justify="left", show_header=False, box=None, padding=(0, 2))
         for prediction in predictions:
             path = " > ".join(names.get(prediction.code, ("not in the month's dictionary",)))
-            table.add_row(f"{prediction.score:6.1%}", prediction.code, path)
+            table.add_row(f"{prediction.score:6.1%}", prediction.code, Text(path))
         if not predictions:
             table.add_row("", "", "nothing in this title is known to the classifier")
         console.print(table)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import dagster as dg
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,7 @@ from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import work_month
 from coupang_assets.settings import Settings
+from coupang_assets.storage.layout import Layout
 
 _POLL_SECONDS = 0.25
 _STATES = {
@@ -98,9 +100,11 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
         Whether everything was made and every check passed.
 
     Raises:
-        CoupangAssetsError: the month or the selection does not hold.
+        CoupangAssetsError: the month, the base month or the selection does not hold.
     """
     key = work_month(month, settings.first_month)
+    if base is not None:
+        Layout(settings).base_month(key, base)
     instance = open_instance(settings)
     defs = build_defs(settings)
     job = defs.resolve_job_def(MONTH_JOB)
@@ -112,7 +116,7 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if base is not None:
         config["resources"] = {"base_month": {"config": {"month": base}}}
-    console.print(f"Work month [bold]{key}[/bold] under {settings.root}")
+    console.print(f"Work month [bold]{key}[/bold] under {escape(str(settings.root))}")
     with _live(progress, instance, run_id, console):
         result = job.execute_in_process(
             run_config=config,
@@ -202,7 +206,7 @@ def _files_table(result: dg.ExecuteInProcessResult, root: Path) -> Table:
         where = metadata.get("path") or metadata.get("partition")
         table.add_row(
             event.materialization.asset_key.to_user_string(),
-            str(where.value).removeprefix(f"{root}/") if where else "",
+            Text(str(where.value).removeprefix(f"{root}/") if where else ""),
             f"{rows.value:,}" if rows else "",
             _size(int(str(size.value))) if size else "",
         )
@@ -217,7 +221,7 @@ def _checks_table(checks: Sequence[dg.AssetCheckEvaluation]) -> Table:
     for check in checks:
         passed = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
         found = f"{check.check_name.replace('_', ' ')}: {check.description}"
-        table.add_row(check.asset_key.to_user_string(), found, passed)
+        table.add_row(check.asset_key.to_user_string(), Text(found), passed)
     return table
 
 

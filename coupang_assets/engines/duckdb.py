@@ -3,6 +3,7 @@
 import itertools
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,9 @@ class DuckDBEngine:
     @cached_property
     def _spill_folder(self) -> Path:
         self._spill_parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
+        folder = Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     @cached_property
     def backend(self) -> "Backend":

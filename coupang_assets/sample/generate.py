@@ -26,6 +26,7 @@ _HISTORY_MONTHS = 12
 _SPECIALS = 6
 _MIN_PRODUCTS = 6
 _GAINED_SHARE = 0.6
+_FIFTH_SHARE = 0.15
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,8 @@ class _Calendar:
             for entry in group.leaves:
                 leaf = self._leaf_of(top, group, entry)
                 fate = rng.random()
+                if rng.random() < _FIFTH_SHARE and leaf.fifth is None and leaf.kind == "normal":
+                    leaf.fifth = entry.nouns[-1]
                 if leaf.kind == "normal" and fate > 0.9:
                     self._arrivals.append(leaf)
                 else:
@@ -220,7 +223,8 @@ class _Calendar:
                 break
         kind = "shallow" if shallow else "normal"
         sold_out = bool(rng.random() < 0.006)
-        return _Leaf(top, group, path, None, entry.nouns, kind, (), sold_out=sold_out, qualifier=old, other_name=other)
+        fifth = f"{old} {entry.nouns[-1]}" if rng.random() < _FIFTH_SHARE and kind == "normal" else None
+        return _Leaf(top, group, path, fifth, entry.nouns, kind, (), sold_out=sold_out, qualifier=old, other_name=other)
 
 
 def _category_row(leaf: _Leaf) -> tuple[str | None, ...]:

@@ -28,10 +28,15 @@ class _Pending(BaseModel):
 
 @contextmanager
 def dataset_lock(month_folder: Path, dataset: str) -> Iterator[None]:
-    """One writer at a time for a dataset of a month; the operating system frees it when a run is killed."""
+    """One writer at a time for a dataset of a month; the operating system frees it when a run is killed.
+
+    Whoever gets it first finishes a commit that was cut off: its temporaries must not be written over.
+    """
     folder = month_folder / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{dataset}.lock"):
+        if (path := _pending_path(month_folder, dataset)).exists():
+            _finish(month_folder, _Pending.model_validate_json(path.read_bytes()))
         yield
 
 
@@ -52,10 +57,7 @@ def recover(month_folder: Path, dataset: str) -> bool:
     if not _pending_path(month_folder, dataset).exists():
         return False
     with dataset_lock(month_folder, dataset):
-        path = _pending_path(month_folder, dataset)
-        if path.exists():
-            _finish(month_folder, _Pending.model_validate_json(path.read_bytes()))
-    return True
+        return True
 
 
 def _finish(month_folder: Path, pending: _Pending) -> None:

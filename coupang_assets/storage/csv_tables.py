@@ -100,7 +100,7 @@ def write_frame(dataset: Dataset, frame: pd.DataFrame, path: Path) -> int:
         list(dataset.sort) or list(dataset.column_names), kind="stable", na_position="last"
     )
     # Not DataFrame.to_csv: the csv module of this Python leaves a lone carriage return unquoted, which ends a row.
-    fields = [ordered[name].map(_field) for name in dataset.column_names]
+    fields = [ordered[name].astype(object).map(_field) for name in dataset.column_names]
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write(",".join(dataset.column_names) + "\n")
         file.writelines(",".join(row) + "\n" for row in zip(*fields, strict=True))

@@ -22,7 +22,7 @@ from coupang_assets.datasets import DATASETS, Dataset, Kind
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.storage.base_month import BaseMonth
-from coupang_assets.storage.commit import commit, dataset_lock, recover, temporary_name
+from coupang_assets.storage.commit import commit, dataset_lock, temporary_name
 from coupang_assets.storage.csv_tables import read_frame, read_table, write_frame, write_table
 from coupang_assets.storage.failures import as_dagster_failures
 from coupang_assets.storage.layout import Layout
@@ -78,7 +78,6 @@ class SpecFilesIOManager(IOManager):
         folder = self._layout.month_folder(month)
         with as_dagster_failures(context.step_context.previous_attempt_count):
             folder.mkdir(parents=True, exist_ok=True)
-            recover(folder, dataset.name)
             with dataset_lock(folder, dataset.name):
                 records = self._write(context, dataset, month, obj)
                 manifest = Manifest(
@@ -114,6 +113,8 @@ class SpecFilesIOManager(IOManager):
                 if optional:
                     return None
                 raise CoupangAssetsError(f"{dataset.name} has no earlier month to be read from")
+            if optional and dataset.kind is Kind.JOURNAL and not self._has_journal(dataset, month):
+                return None
             located = locate(self._layout, dataset, month)
             if not located.trusted and located.manifest is not None:
                 context.log.warning(
@@ -158,6 +159,8 @@ class SpecFilesIOManager(IOManager):
     def _write_days(
         self, context: OutputContext, dataset: Dataset, month: str, days: Mapping[str, ir.Table | pd.DataFrame]
     ) -> list[FileRecord]:
+        if not days:
+            raise CoupangAssetsError(f"{dataset.name} was given no day to write")
         folder = self._layout.month_folder(month)
         names = self._layout.file_names(dataset, month, list(days))
         records = []
@@ -189,6 +192,10 @@ class SpecFilesIOManager(IOManager):
         before = read_manifest(folder, dataset.name)
         kept = {record.path for record in records}
         return [record.path for record in before.files if record.path not in kept] if before else []
+
+    def _has_journal(self, dataset: Dataset, month: str) -> bool:
+        """A folder written before us has none: its names were found in another way."""
+        return (self._layout.folder_on_disk(month) / dataset.paths[0]).exists()
 
     def _month_of_input(self, context: InputContext) -> str | None:
         step_month = context.step_context.partition_key

@@ -5,6 +5,7 @@ from coupang_assets.settings import DictionaryTableSettings
 
 def create_statement(settings: DictionaryTableSettings, location: str) -> str:
     """``CREATE TABLE`` of ``rt_category_info_coupang``; the table's name and location are settings."""
+    location = location.replace("\\", "\\\\").replace("'", "\\'")
     return f"""
     CREATE table IF NOT EXISTS {settings.table} (
     lv1_code int,

@@ -51,17 +51,19 @@ class EmbeddedWarehouse:
         files = self._require_files(day)
         try:
             dataset = ds.dataset([str(file) for file in files], format="orc")
+            # The dataset itself looks into the first file only.
+            names = set.intersection(*(set(part.physical_schema.names) for part in dataset.get_fragments()))
         except (pa.ArrowInvalid, OSError) as error:
             raise CoupangAssetsError(
                 f"day partition {day} of {self._events.table} is torn: {error}", "load the partition again"
             ) from None
         wanted = ("product_id", "ep_title", "category1", "category2", "category3", "category4")
         columns = {name: getattr(self._events, name) for name in wanted} | {"rt_cd_column": self._events.rt_cd_column}
-        if missing := {ours: theirs for ours, theirs in columns.items() if theirs not in dataset.schema.names}:
+        if missing := {ours: theirs for ours, theirs in columns.items() if theirs not in names}:
             settings = ", ".join(f"COUPANG_EVENTS__{ours.upper()}" for ours in missing)
             raise CoupangAssetsError(
                 f"{self._events.table} has no column {', '.join(missing.values())}; "
-                f"it has {', '.join(dataset.schema.names)}",
+                f"it has {', '.join(sorted(names))}",
                 f"name the column that is meant with {settings}",
             )
         return dataset
@@ -76,7 +78,7 @@ class EmbeddedWarehouse:
         record = {
             "columns": {c.name: c.args["kind"].this.name for c in create.this.expressions},
             "partitioned_by": [c.name for c in partition.this.expressions],
-            "location": location.this.name,
+            "location": self._kept_location(location.this.name),
             "statement": statement,
         }
         path = self._metastore_path(table.name)
@@ -98,7 +100,7 @@ class EmbeddedWarehouse:
         with atomic_path(path) as temporary:
             pq.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False), temporary)
         for other in folder.iterdir():
-            if other != path:
+            if other != path and other.is_file():
                 other.unlink()
         return str(folder)
 
@@ -107,7 +109,12 @@ class EmbeddedWarehouse:
         files = sorted(folder.glob("*.parquet"))
         if not files:
             raise CoupangAssetsError(f"{table} has no partition day={partition}", f"materialize {table} for its month")
-        tables = [pq.read_table(file, partitioning=None) for file in files]
+        try:
+            tables = [pq.read_table(file, partitioning=None) for file in files]
+        except (pa.ArrowInvalid, OSError) as error:
+            raise CoupangAssetsError(
+                f"{table} day={partition} in {folder} is torn: {error}", f"materialize {table} for its month again"
+            ) from None
         return pa.concat_tables(tables).to_pandas(
             types_mapper={pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}.get
         )
@@ -121,11 +128,11 @@ class EmbeddedWarehouse:
         when = datetime.strptime(day, "%Y%m%d").date()
         table = self.folder / self._events.table
         partition = table / f"{self._events.day_column}={day}"
-        if not partition.is_dir() and self._fill_day is not None:
+        # A folder without a file is what is left where making the day was cut off.
+        if not (files := _data_files(partition)) and self._fill_day is not None:
             self._fill_day(table, when)
-        if not partition.is_dir():
-            return []
-        return sorted(file for file in partition.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
+            files = _data_files(partition)
+        return files
 
     def _require_files(self, day: str) -> list[Path]:
         files = self._event_files(day)
@@ -135,6 +142,11 @@ class EmbeddedWarehouse:
                 "load the day, or set COUPANG_SAMPLING__ALLOW_MISSING_DAYS=true to go on with fewer days",
             )
         return files
+
+    def _kept_location(self, location: str) -> str:
+        """As given; below the warehouse's own folder relative to it, so that a copied or moved root stays whole."""
+        path = Path(location)
+        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else location
 
     def _metastore_path(self, table: str) -> Path:
         return self.folder / ".metastore" / f"{table}.json"
@@ -154,6 +166,11 @@ class EmbeddedWarehouse:
                 f"the embedded warehouse cannot write to {location}",
                 "unset COUPANG_DICTIONARY__LOCATION or use real Hive",
             )
-        folder = Path(location) / f"{record['partitioned_by'][0]}={partition}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+        return self.folder / location / f"{record['partitioned_by'][0]}={partition}"
+
+
+def _data_files(partition: Path) -> list[Path]:
+    """Files of a partition folder that Hive would read."""
+    if not partition.is_dir():
+        return []
+    return sorted(file for file in partition.iterdir() if file.is_file() and not file.name.startswith((".", "_")))
