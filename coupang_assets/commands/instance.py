@@ -36,7 +36,8 @@ def prepare_home(settings: Settings) -> Path:
             write_text(home / "dagster.yaml", _INSTANCE_YAML)
     except OSError as error:
         raise CoupangAssetsError(
-            f"{home} cannot be written: {error.strerror}", "correct its permissions, or set COUPANG_ROOT or DAGSTER_HOME"
+            f"{home} cannot be written: {error.strerror}",
+            "correct its permissions, or set COUPANG_ROOT or DAGSTER_HOME",
         ) from None
     # Processes Dagster starts may have another current folder, so a relative root is settled here.
     os.environ["COUPANG_ROOT"] = str(settings.root)

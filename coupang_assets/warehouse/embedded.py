@@ -62,8 +62,7 @@ class EmbeddedWarehouse:
         if missing := {ours: theirs for ours, theirs in columns.items() if theirs not in names}:
             settings = ", ".join(f"COUPANG_EVENTS__{ours.upper()}" for ours in missing)
             raise CoupangAssetsError(
-                f"{self._events.table} has no column {', '.join(missing.values())}; "
-                f"it has {', '.join(sorted(names))}",
+                f"{self._events.table} has no column {', '.join(missing.values())}; it has {', '.join(sorted(names))}",
                 f"name the column that is meant with {settings}",
             )
         return dataset
