@@ -12,6 +12,7 @@ from coupang_assets.classifiers import biterm, biterm_fit, bpe, protocol
 from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CLASSIFIER_REPORT, COUPANG_TRAIN
 from coupang_assets.evaluation import metrics, plots, report
 from coupang_assets.pipeline import training_set
+from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.spec_files import StagedFiles, staging_folder
@@ -83,15 +84,6 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         return StagedFiles(folder)
 
     return [coupang_train, bpe_tokenizer, btm_percent_dict, classifier_report]
-
-
-def category_paths(dictionary: pd.DataFrame) -> dict[str, tuple[str, ...]]:
-    """Names of each category of ``cate_dictionary``, top first, by its code."""
-    names = dictionary[[f"lv{level}_name" for level in range(1, 5)]].itertuples(index=False)
-    return {
-        code: tuple(name for name in path if pd.notna(name))
-        for code, path in zip(dictionary["lv4_code"], names, strict=True)
-    }
 
 
 def _image(png: bytes) -> dg.MetadataValue:

@@ -126,9 +126,10 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
             asset_selection=list(keys) if select else None,
             run_id=run_id,
         )
-    console.print(_files_table(result, settings.root))
     checks = result.get_asset_check_evaluations()
-    console.print(_checks_table(checks))
+    for table in (_files_table(result, settings.root), _checks_table(checks)):
+        if table.row_count:
+            console.print(table)
     for event in result.all_events:
         if event.is_step_failure:
             console.print(Text(f"{event.step_key} failed: {_explanation(event)}", "red"))

@@ -1,6 +1,8 @@
 """DuckDB, the default engine: one in-memory connection that spills to the root's disk beyond its memory limit."""
 
+import errno
 import itertools
+import os
 import shutil
 import tempfile
 import weakref
@@ -83,10 +85,14 @@ class DuckDBEngine:
                 f"the engine ran out of memory or spill space in {self._spill_folder}: {error}",
                 "raise COUPANG_ENGINE__MEMORY_LIMIT, or free disk space",
             ) from None
-        except (duckdb.InvalidInputException, duckdb.IOException) as error:
+        except duckdb.IOException as error:
+            if os.strerror(errno.ENOSPC) in str(error):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
             raise CoupangAssetsError(
-                f"{path}: {error}", "see the file and line above; a full disk says so here"
+                f"{path} cannot be written: {error}", "see to the file or folder it names"
             ) from None
+        except duckdb.InvalidInputException as error:
+            raise CoupangAssetsError(f"making {path}: {error}", "correct the file and line it names") from None
         return int(rows)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ WIDTH = 4
 # What SQL's strip takes away too; any other kind of space is no part of a code.
 _SPACE = " \t\n\r\v\f"
 _CODE = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
-_CANONICAL = re.compile(r"(?=\d{4,9}\Z)(0{0,3}[1-9]\d*|0{4})", re.ASCII)
+_CANONICAL = re.compile(r"[0-9]{4}|[1-9][0-9]{4,8}")
 _PATTERN = r"^[0-9]{1,9}(\.0*)?$"
 
 

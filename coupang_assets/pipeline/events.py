@@ -72,7 +72,7 @@ def event_quality(events: ir.Table) -> EventQuality:
             without_category4=cleaned.category4.isnull().sum(),
         ),
     )
-    row = counts.execute().fillna(0).iloc[0]
+    row = counts.fill_null(0).execute().iloc[0]
     return EventQuality(**{f.name: int(row[f.name]) for f in fields(EventQuality)})
 
 

@@ -115,6 +115,15 @@ def dictionary(cate_all: pd.DataFrame, unique: pd.DataFrame, merge: pd.DataFrame
     return kept[list(CATE_DICTIONARY.column_names)].sort_values("lv4_code").reset_index(drop=True)
 
 
+def category_paths(dictionary: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Names of each category of ``cate_dictionary``, top first, by its code."""
+    names = dictionary[[f"lv{level}_name" for level in range(1, 5)]].itertuples(index=False)
+    return {
+        code: tuple(name for name in path if pd.notna(name))
+        for code, path in zip(dictionary["lv4_code"], names, strict=True)
+    }
+
+
 def refine_events(raw: ir.Table, merge: pd.DataFrame, codes: pd.DataFrame) -> ir.Table:
     """``define_dailies``: every row of ``raw`` with its category replaced by the one it was merged into.
 

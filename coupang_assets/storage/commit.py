@@ -52,6 +52,12 @@ def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = ()) -
     _finish(month_folder, pending)
 
 
+def discard(month_folder: Path, names: Sequence[str]) -> None:
+    """Remove what was written of a version that is not going to be: on a full disk it is in the way of the next."""
+    for name in names:
+        temporary_name(month_folder / name).unlink(missing_ok=True)
+
+
 def recover(month_folder: Path, dataset: str) -> bool:
     """Finish a commit that was cut off after its point of no return; True if there was one."""
     if not _pending_path(month_folder, dataset).exists():

@@ -22,7 +22,7 @@ from coupang_assets.datasets import DATASETS, Dataset, Kind
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.storage.base_month import BaseMonth
-from coupang_assets.storage.commit import commit, dataset_lock, temporary_name
+from coupang_assets.storage.commit import commit, dataset_lock, discard, temporary_name
 from coupang_assets.storage.csv_tables import read_frame, read_table, write_frame, write_table
 from coupang_assets.storage.failures import as_dagster_failures
 from coupang_assets.storage.layout import Layout
@@ -79,7 +79,12 @@ class SpecFilesIOManager(IOManager):
         with as_dagster_failures(context.step_context.previous_attempt_count):
             folder.mkdir(parents=True, exist_ok=True)
             with dataset_lock(folder, dataset.name):
-                records = self._write(context, dataset, month, obj)
+                names = self._layout.file_names(dataset, month, list(obj) if isinstance(obj, Mapping) else None)
+                try:
+                    records = self._write(context, dataset, folder, names, obj)
+                except BaseException:
+                    discard(folder, names)
+                    raise
                 manifest = Manifest(
                     dataset=dataset.name,
                     month=month,
@@ -136,11 +141,11 @@ class SpecFilesIOManager(IOManager):
             return days
         raise CoupangAssetsError(f"{dataset.name} cannot be read as {wanted}", "annotate the input with a known type")
 
-    def _write(self, context: OutputContext, dataset: Dataset, month: str, obj: object) -> list[FileRecord]:
-        folder = self._layout.month_folder(month)
+    def _write(
+        self, context: OutputContext, dataset: Dataset, folder: Path, names: list[str], obj: object
+    ) -> list[FileRecord]:
         if isinstance(obj, Mapping):
-            return self._write_days(context, dataset, month, obj)
-        names = self._layout.file_names(dataset, month)
+            return self._write_days(context, dataset, folder, dict(zip(names, obj.values(), strict=True)))
         rows: dict[str, int] = {}
         if isinstance(obj, StagedFiles):
             for name in names:
@@ -157,35 +162,28 @@ class SpecFilesIOManager(IOManager):
         return [record_file(temporary_name(folder / name), name, rows.get(name)) for name in names]
 
     def _write_days(
-        self, context: OutputContext, dataset: Dataset, month: str, days: Mapping[str, ir.Table | pd.DataFrame]
+        self, context: OutputContext, dataset: Dataset, folder: Path, tables: Mapping[str, ir.Table | pd.DataFrame]
     ) -> list[FileRecord]:
-        if not days:
+        if not tables:
             raise CoupangAssetsError(f"{dataset.name} was given no day to write")
-        folder = self._layout.month_folder(month)
-        names = self._layout.file_names(dataset, month, list(days))
         records = []
         started, rows = time.monotonic(), 0
-        for done, (name, table) in enumerate(zip(names, days.values(), strict=True), start=1):
+        for done, (name, table) in enumerate(tables.items(), start=1):
             count = self._write_one(dataset, table, folder / name)
             records.append(record_file(temporary_name(folder / name), name, count))
             rows += count
             rate = rows / (time.monotonic() - started)
             context.log.info(
-                f"day {done} of {len(names)}, {rows:,} rows, {rate:,.0f} rows/s, "
-                f"about {(len(names) - done) * (time.monotonic() - started) / done:,.0f} s left"
+                f"day {done} of {len(tables)}, {rows:,} rows, {rate:,.0f} rows/s, "
+                f"about {(len(tables) - done) * (time.monotonic() - started) / done:,.0f} s left"
             )
         return records
 
     def _write_one(self, dataset: Dataset, table: ir.Table | pd.DataFrame, path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = temporary_name(path)
-        try:
-            if isinstance(table, pd.DataFrame):
-                return write_frame(dataset, table, temporary)
-            return write_table(dataset, table, temporary, self._engine)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        if isinstance(table, pd.DataFrame):
+            return write_frame(dataset, table, temporary_name(path))
+        return write_table(dataset, table, temporary_name(path), self._engine)
 
     def _outdated(self, dataset: Dataset, folder: Path, records: list[FileRecord]) -> list[str]:
         """Files of the version before that the new version does not have, such as a day no longer sampled."""
