@@ -34,7 +34,9 @@ def run(
     month: Month,
     select: Annotated[
         str | None,
-        typer.Option(help="Only these datasets, for example `diff_data+` (and what follows) or `+cate_dictionary`."),
+        typer.Option(
+            help="Only these datasets, as in the UI: `diff_data+` (and all that follows), `new_unique or diff_data`."
+        ),
     ] = None,
     base: Annotated[
         str | None, typer.Option(help="Base month, YYYY_MM; default: the latest earlier month that has a dictionary.")
@@ -59,7 +61,7 @@ def ui(
     with _reported() as settings:
         from coupang_assets.commands.ui import serve_ui
 
-        raise typer.Exit(serve_ui(settings, host, port, _console))
+        serve_ui(settings, host, port, _console)
 
 
 @app.command()

@@ -16,7 +16,7 @@ from coupang_assets.storage.layout import Layout
 
 # Machines that run these tests differ in speed; a slow example is no failure.
 hypothesis_settings.register_profile(
-    "coupang", deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow]
+    "coupang", deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("coupang")
 logging.getLogger("dagster").setLevel(logging.CRITICAL)

@@ -59,4 +59,4 @@ def test_what_a_person_corrects_is_the_dictionary_and_its_baseline() -> None:
 
 def test_codes_and_names_are_those_of_four_and_five_depths() -> None:
     assert CATEGORY_CODES == CODES
-    assert CATEGORY_NAMES == tuple(f"cate{n}_name" for n in range(1, 6))
+    assert tuple(f"cate{n}_name" for n in range(1, 6)) == CATEGORY_NAMES

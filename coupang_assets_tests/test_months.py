@@ -1,6 +1,7 @@
 """Months: the calendar rules a user types against."""
 
-from datetime import date, datetime, timezone
+import itertools
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
@@ -50,8 +51,8 @@ def test_a_month_before_the_first_or_in_the_future_is_refused() -> None:
 
 
 def test_the_open_month_is_the_one_in_seoul() -> None:
-    assert current_month(datetime(2024, 5, 31, 14, 59, tzinfo=timezone.utc)) == "2024_05"
-    assert current_month(datetime(2024, 5, 31, 15, 0, tzinfo=timezone.utc)) == "2024_06"
+    assert current_month(datetime(2024, 5, 31, 14, 59, tzinfo=UTC)) == "2024_05"
+    assert current_month(datetime(2024, 5, 31, 15, 0, tzinfo=UTC)) == "2024_06"
 
 
 @given(MONTHS, st.integers(-500, 500))
@@ -81,15 +82,13 @@ def test_january_reads_december_of_the_year_before() -> None:
 
 @given(
     MONTHS,
-    st.builds(
-        SamplingSettings, first_day=st.integers(1, 28), stride=st.integers(1, 27), days=st.integers(1, 31)
-    ),
+    st.builds(SamplingSettings, first_day=st.integers(1, 28), stride=st.integers(1, 27), days=st.integers(1, 31)),
 )
 def test_sampled_days_never_leave_the_data_month(month: str, sampling: SamplingSettings) -> None:
     days = sampled_days(month, sampling)
     assert 1 <= len(days) <= sampling.days
     assert {f"{day:%Y_%m}" for day in days} == {add_months(month, -1)}
-    assert all((later - earlier).days == sampling.stride for earlier, later in zip(days, days[1:]))
+    assert all((later - earlier).days == sampling.stride for earlier, later in itertools.pairwise(days))
 
 
 def test_keys_of_days_and_of_the_dictionary_partition() -> None:
@@ -98,7 +97,7 @@ def test_keys_of_days_and_of_the_dictionary_partition() -> None:
 
 
 def test_partitions_reach_from_the_first_month_to_the_open_one() -> None:
-    now = datetime(2024, 4, 30, 15, 30, tzinfo=timezone.utc)
+    now = datetime(2024, 4, 30, 15, 30, tzinfo=UTC)
     keys = month_partitions("2024_01").get_partition_keys(current_time=now)
     assert list(keys) == ["2024_01", "2024_02", "2024_03", "2024_04", "2024_05"]
 

@@ -38,7 +38,8 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         quality = events.EventQuality()
         for day in days:
             selected = events.select_events(engine.read_arrow(warehouse.events(day)), columns, settings.events.rt_cd)
-            of_day = events.event_quality(selected)
+            with engine.reading(f"day partition {day} of {settings.events.table}", "load the partition again"):
+                of_day = events.event_quality(selected)
             if not of_day.rows:
                 _require_leave(
                     settings, f"day {day} of {settings.events.table} has no row with rt_cd {settings.events.rt_cd}"

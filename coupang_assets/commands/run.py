@@ -1,5 +1,6 @@
 """``coupang-assets run``: materialize a month with live progress and a closing table."""
 
+import re
 import threading
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 
 _POLL_SECONDS = 0.25
+_BARE_NAME = re.compile(rf"(?<![\w:\"])({'|'.join(DATASETS)})(?![\w\"])")
 _STATES = {
     dg.DagsterEventType.STEP_START: "running",
     dg.DagsterEventType.STEP_UP_FOR_RETRY: "waiting to retry",
@@ -93,7 +95,7 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
     """Materialize a month's datasets in dependency order.
 
     Args:
-        select: Dagster asset selection (``diff_data+``); None: all.
+        select: selection of datasets in the UI's syntax (``diff_data+``); None: all.
         base: base month; None: the latest earlier one with a dictionary.
 
     Returns:
@@ -101,6 +103,7 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
 
     Raises:
         CoupangAssetsError: the month, the base month or the selection does not hold.
+        KeyboardInterrupt: it was stopped by hand.
     """
     key = work_month(month, settings.first_month)
     if base is not None:
@@ -126,6 +129,8 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
             asset_selection=list(keys) if select else None,
             run_id=run_id,
         )
+    if any(_is_interruption(event) for event in result.all_events if event.is_step_failure):
+        raise KeyboardInterrupt
     checks = result.get_asset_check_evaluations()
     for table in (_files_table(result, settings.root), _checks_table(checks)):
         if table.row_count:
@@ -149,11 +154,12 @@ def _selected(job: dg.JobDefinition, select: str | None) -> Set[dg.AssetKey]:
     if select is None:
         return known
     try:
-        chosen = dg.AssetSelection.from_string(select).resolve(graph) & known
+        # The UI's selection syntax, in which a dataset's name alone is enough.
+        chosen = dg.AssetSelection.from_string(_BARE_NAME.sub(r'key:"\1"', select)).resolve(graph) & known
     except Exception as error:  # Dagster's parser raises its own kinds.
         raise CoupangAssetsError(
             f"--select {select!r} is no selection: {str(error).splitlines()[0]}",
-            "name datasets, with + before or after for what they come from or lead to: diff_data+",
+            "write it as in the UI: diff_data+ (and all that follows), +cate_dictionary, new_unique or updated_unique",
         ) from None
     if not chosen:
         raise CoupangAssetsError(f"--select {select!r} selects nothing", f"datasets are {', '.join(DATASETS)}")
@@ -234,6 +240,13 @@ def _explanation(event: dg.DagsterEvent) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error is not None else event.message or "no reason was given"
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    while error is not None and error.cls_name != dg.DagsterExecutionInterruptedError.__name__:
+        error = error.cause
+    return error is not None
 
 
 def _size(count: int) -> str:

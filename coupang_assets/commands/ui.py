@@ -1,7 +1,8 @@
 """``coupang-assets ui``: the Dagster UI and its daemon."""
 
-import subprocess
+import os
 import sys
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -9,14 +10,10 @@ from coupang_assets.commands.instance import prepare_home
 from coupang_assets.settings import Settings
 
 
-def serve_ui(settings: Settings, host: str, port: int, console: Console) -> int:
-    """Run ``dagster dev`` until it is stopped; its exit status."""
+def serve_ui(settings: Settings, host: str, port: int, console: Console) -> NoReturn:
+    """Become ``dagster dev``: whoever stops or terminates this process, by its id alone, stops the UI."""
     home = prepare_home(settings)
     console.print(f"Dagster UI on http://{host}:{port} (history in {home}). Stop it with Ctrl-C.")
     command = ["-m", "dagster", "dev", "-m", "coupang_assets.definitions", "-h", host, "-p", str(port)]
-    process = subprocess.Popen([sys.executable, *command])
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait()
-        return 0
+    console.file.flush()
+    os.execv(sys.executable, [sys.executable, *command])

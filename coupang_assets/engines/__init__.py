@@ -4,6 +4,7 @@ Belongs here: opening a backend, reading and writing files with it. Does not: an
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,14 @@ class Engine(Protocol):
 
     def read_arrow(self, dataset: ds.Dataset) -> ir.Table:
         """An Arrow dataset, scanned in batches, as often as it is asked for."""
+        ...
+
+    def reading(self, what: str, remedy: str) -> AbstractContextManager[None]:
+        """While an expression over ``what`` is executed: what the backend cannot read of it is told as such.
+
+        Raises:
+            CoupangAssetsError: the backend failed.
+        """
         ...
 
     def write_csv(self, table: ir.Table, path: Path) -> int:

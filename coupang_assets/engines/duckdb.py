@@ -6,13 +6,15 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pyarrow.dataset as ds
+from filelock import FileLock, Timeout
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import EngineSettings
@@ -34,7 +36,11 @@ class DuckDBEngine:
     @cached_property
     def _spill_folder(self) -> Path:
         self._spill_parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
+        with FileLock(self._spill_parent / ".lock"):
+            _remove_abandoned(self._spill_parent)
+            folder = Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
+            self._in_use = FileLock(folder / ".lock")
+            self._in_use.acquire()
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return folder
 
@@ -71,6 +77,16 @@ class DuckDBEngine:
         self.backend.con.register(name, dataset)
         return self.backend.table(name)
 
+    @contextmanager
+    def reading(self, what: str, remedy: str) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            first_lines = " ".join(str(error).split("\n")[:3])
+            raise CoupangAssetsError(f"{what} cannot be read: {first_lines}", remedy) from None
+
     def write_csv(self, table: ir.Table, path: Path) -> int:
         import duckdb
 
@@ -102,3 +118,10 @@ class DuckDBEngine:
         if "_spill_folder" in self.__dict__:
             shutil.rmtree(self._spill_folder, ignore_errors=True)
             del self.__dict__["_spill_folder"]
+
+
+def _remove_abandoned(parent: Path) -> None:
+    """Spill folders of processes that were killed: nobody holds their lock."""
+    for folder in parent.glob("duckdb-*"):
+        with suppress(Timeout), FileLock(folder / ".lock", timeout=0):
+            shutil.rmtree(folder, ignore_errors=True)

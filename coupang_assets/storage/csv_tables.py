@@ -85,7 +85,8 @@ def read_frame(dataset: Dataset, path: Path) -> pd.DataFrame:
                 lines.append(reader.line_num)
     except (UnicodeDecodeError, csv.Error) as error:
         raise CoupangAssetsError(
-            f"{path} is torn or not UTF-8 CSV: {error}", f"materialize {dataset.name} again"
+            f"{path} is torn or not UTF-8 CSV after line {lines[-1] if lines else 1}: {error}",
+            f"correct the file, or materialize {dataset.name} again",
         ) from None
     raw = pd.DataFrame(rows, columns=header, dtype=object)
     frame = pd.DataFrame({column.name: _parse(path, column, raw[column.name], lines) for column in dataset.columns})
@@ -119,7 +120,7 @@ def read_table(dataset: Dataset, path: Path, engine: Engine, trusted: bool) -> i
     if trusted:
         return table.cast({column.name: column.type for column in dataset.columns if column.type != "string"})
     _require_final_newline(dataset, path)
-    _require_valid_rows(dataset, path, table)
+    _require_valid_rows(dataset, path, table, engine)
     return table.mutate(
         **{name: canonical_code_expr(table[name]) for name in dataset.code_columns},
         **{column.name: table[column.name].cast(column.type) for column in dataset.columns if column.type != "string"},
@@ -195,20 +196,13 @@ def _require_final_newline(dataset: Dataset, path: Path) -> None:
             )
 
 
-def _require_valid_rows(dataset: Dataset, path: Path, table: ir.Table) -> None:
-    import duckdb
-
+def _require_valid_rows(dataset: Dataset, path: Path, table: ir.Table, engine: Engine) -> None:
     valid = [is_code_expr(table[column.name]) for column in dataset.columns if column.code]
     valid += [table[column.name].try_cast("int64").notnull() for column in dataset.columns if column.type == "int64"]
     valid += [table[column.name].notnull() for column in dataset.columns if not column.nullable]
     numbered = table.mutate(data_row=ibis.row_number() + 1, valid=ibis.and_(*valid).fill_null(False))
-    try:
+    with engine.reading(str(path), f"correct the file, or materialize {dataset.name} again"):
         wrong = numbered.filter(~numbered.valid).order_by("data_row").limit(1).execute()
-    except duckdb.Error as error:
-        first_lines = " ".join(str(error).split("\n")[:3])
-        raise CoupangAssetsError(
-            f"{path} is torn or not CSV: {first_lines}", f"materialize {dataset.name} again"
-        ) from None
     if len(wrong):
         row = wrong.iloc[0]
         shown = {name: row[name] for name in dataset.column_names if name != "ep_title"}

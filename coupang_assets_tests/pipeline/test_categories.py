@@ -64,7 +64,9 @@ def test_neither_order_of_rows_nor_threads_choose_the_representative(
 
 def test_the_representative_is_the_most_frequent_product_that_has_an_id(engine: DuckDBEngine) -> None:
     codes = ("0001", "0002", "0003", "0004")
-    rows: list[Row] = [(None, "x", *codes)] * 5 + [("8", "b", *codes)] * 2 + [("9", "c", *codes)] * 2 + [("7", "a", *codes)]
+    rows: list[Row] = (
+        [(None, "x", *codes)] * 5 + [("8", "b", *codes)] * 2 + [("9", "c", *codes)] * 2 + [("7", "a", *codes)]
+    )
     (row,) = unique(engine, rows).to_dict("records")
     assert (row["product_id"], row["ep_title"], row["count"]) == ("8", "b", 10)
 
@@ -78,7 +80,11 @@ def test_without_a_base_month_every_category_is_new() -> None:
 def test_a_missing_code_equals_a_missing_code_and_nothing_else() -> None:
     known = pd.DataFrame([category("0001", None, None, "0004"), category(None, None, None, None)])
     frame = pd.DataFrame(
-        [category("0001", float("nan"), None, "0004"), category(None, None, None, None), category("0001", None, None, None)]
+        [
+            category("0001", float("nan"), None, "0004"),
+            category(None, None, None, None),
+            category("0001", None, None, None),
+        ]
     )
     new = new_categories(frame, known)
     assert keys(new) == [("0001", "", "", "")]

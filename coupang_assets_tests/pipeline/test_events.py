@@ -39,7 +39,19 @@ def test_only_the_advertiser_is_taken_under_our_names(engine: DuckDBEngine) -> N
 
 
 def test_hard_titles_stay_as_they_are_but_for_nul(engine: DuckDBEngine) -> None:
-    titles = ['두 줄\n제목', 'a\r\nb', 'a\rb', '"따옴표", 쉼표', "😀🎉", "가" * 4000, "NA", "null", "  ", "nu\x00l", "\x00"]
+    titles = [
+        "두 줄\n제목",
+        "a\r\nb",
+        "a\rb",
+        '"따옴표", 쉼표',
+        "😀🎉",
+        "가" * 4000,
+        "NA",
+        "null",
+        "  ",
+        "nu\x00l",
+        "\x00",
+    ]
     rows = [("1", title, "1", "2", "3", "4") for title in titles]
     found = [row[1] for row in cleaned(engine, events(rows))]
     assert found == [*titles[:-2], "nul", None]
@@ -78,7 +90,9 @@ def test_cleaning_twice_changes_only_ids_that_end_in_points(
 
 
 def test_a_code_that_is_no_number_becomes_null_and_is_counted_once_a_row(engine: DuckDBEngine) -> None:
-    table = events([("1", "t", "A012", "-", "3", "4"), ("2", "t", "1", "2", "3", "카테고리"), ("3", "t", "1", "", "3", "4")])
+    table = events(
+        [("1", "t", "A012", "-", "3", "4"), ("2", "t", "1", "2", "3", "카테고리"), ("3", "t", "1", "", "3", "4")]
+    )
     assert quality(engine, table).rows_with_code_that_is_no_number == 2
     assert [row[2:] for row in cleaned(engine, table)] == [
         (None, None, "0003", "0004"),

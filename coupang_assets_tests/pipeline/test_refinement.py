@@ -147,7 +147,7 @@ def inputs(paths: Paths) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 @given(PATHS)
-@settings(max_examples=100)
+@settings(max_examples=25)
 def test_counts_add_up_and_every_code_goes_to_one_that_stays(paths: Paths) -> None:
     names, unique = inputs(paths)
     merge = merge_categories(names, unique)
@@ -164,7 +164,7 @@ def test_counts_add_up_and_every_code_goes_to_one_that_stays(paths: Paths) -> No
 
 
 @given(PATHS)
-@settings(max_examples=100)
+@settings(max_examples=25)
 def test_the_dictionary_is_unique_on_code_and_on_names(paths: Paths) -> None:
     names, unique = inputs(paths)
     merge = merge_categories(names, unique)

@@ -1,0 +1,112 @@
+"""The DuckDB engine: what it leaves on the disk, and how it says what it cannot do."""
+
+import gc
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import ibis
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pytest
+
+from coupang_assets.engines.duckdb import DuckDBEngine
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.settings import EngineSettings
+
+OPENED_AND_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from coupang_assets.engines.duckdb import DuckDBEngine
+from coupang_assets.settings import EngineSettings
+engine = DuckDBEngine(EngineSettings(), Path(sys.argv[1]))
+engine.backend
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def make_engine(tmp_path: Path) -> Callable[..., DuckDBEngine]:
+    return lambda **settings: DuckDBEngine(EngineSettings(**settings), tmp_path / "spill")
+
+
+def spills(tmp_path: Path) -> int:
+    return len(list((tmp_path / "spill").glob("duckdb-*")))
+
+
+def test_making_one_touches_nothing(tmp_path: Path, make_engine: Callable[..., DuckDBEngine]) -> None:
+    make_engine().close()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_its_spill_folder_goes_with_it(tmp_path: Path, make_engine: Callable[..., DuckDBEngine], closed: bool) -> None:
+    engine = make_engine()
+    assert engine.backend.execute(ibis.literal(1)) == 1
+    assert spills(tmp_path) == 1
+    if closed:
+        engine.close()
+    del engine
+    gc.collect()
+    assert spills(tmp_path) == 0
+
+
+def test_what_a_killed_process_spilled_is_removed_by_the_next(
+    tmp_path: Path, make_engine: Callable[..., DuckDBEngine]
+) -> None:
+    killed = subprocess.run([sys.executable, "-c", OPENED_AND_KILLED, str(tmp_path / "spill")], check=False)
+    assert killed.returncode < 0
+    assert spills(tmp_path) == 1
+    first, second = make_engine(), make_engine()
+    assert first.backend.execute(ibis.literal(1)) == second.backend.execute(ibis.literal(1))
+    assert spills(tmp_path) == 2, "that of the killed one is gone, those in use stay"
+    first.close()
+    assert second.backend.execute(ibis.literal(2)) == 2
+    second.close()
+    assert spills(tmp_path) == 0
+
+
+def test_a_closed_engine_opens_again(make_engine: Callable[..., DuckDBEngine]) -> None:
+    engine = make_engine()
+    for _ in range(2):
+        assert engine.backend.execute(ibis.literal(1)) == 1
+        engine.close()
+
+
+def test_an_arrow_dataset_is_scanned_as_often_as_it_is_asked_for(make_engine: Callable[..., DuckDBEngine]) -> None:
+    engine = make_engine()
+    table = engine.read_arrow(ds.dataset(pa.table({"n": range(10)})))
+    other = engine.read_arrow(ds.dataset(pa.table({"n": range(5)})))
+    assert [t.count().execute() for t in (table, other, table)] == [10, 5, 10]
+    engine.close()
+
+
+def test_memory_that_does_not_suffice_says_which_setting_to_raise(
+    tmp_path: Path, make_engine: Callable[..., DuckDBEngine]
+) -> None:
+    engine = make_engine(memory_limit="20MB", threads=1)
+    engine.backend.raw_sql("SET max_temp_directory_size = '1MB'")
+    numbers = ibis.range(5_000_000).unnest().name("n").as_table()
+    table = numbers.mutate(text=numbers.n.cast("string").hexdigest("sha256")).order_by("text")
+    with pytest.raises(CoupangAssetsError, match="ran out of memory or spill space") as caught:
+        engine.write_csv(table, tmp_path / "out.csv")
+    assert "COUPANG_ENGINE__MEMORY_LIMIT" in caught.value.remedy
+    engine.close()
+
+
+def test_what_cannot_be_read_is_told_by_its_name(make_engine: Callable[..., DuckDBEngine]) -> None:
+    with (
+        pytest.raises(CoupangAssetsError, match="day 20240401 cannot be read: torn") as caught,
+        make_engine().reading("day 20240401", "load it again"),
+    ):
+        raise duckdb.InvalidInputException("torn")
+    assert caught.value.remedy == "load it again"
+
+
+def test_the_engine_fetches_nothing_from_the_network(make_engine: Callable[..., DuckDBEngine]) -> None:
+    engine = make_engine()
+    setting = engine.backend.con.execute("SELECT current_setting('autoinstall_known_extensions')").fetchone()
+    assert setting == (False,)
+    engine.close()
