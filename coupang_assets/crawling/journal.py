@@ -9,10 +9,11 @@ The journal is also the cache: what it says about a product is not asked again (
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,6 +83,8 @@ class Attempt(Answer):
     Attributes:
         rank: the candidate's place among its category's candidates, smaller first.
         time: when it ended, UTC, ISO 8601 with milliseconds.
+        recheck_month: the work month whose re-check this answer was taken over from; None for an ordinary one.
+        recheck_began: when that re-check began; earlier answers of the category no longer count.
     """
 
     category1: str
@@ -91,6 +94,8 @@ class Attempt(Answer):
     product_id: str
     rank: int
     time: str
+    recheck_month: str | None = None
+    recheck_began: str | None = None
 
     @classmethod
     def of(cls, category: CategoryKey, product_id: str, rank: int, answer: Answer) -> Self:
@@ -166,7 +171,28 @@ class JournalWriter:
             OSError: the disk is full or gone.
         """
         line = json.dumps(attempt.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
-        data = memoryview(line.encode("utf-8", "replace"))
+        self._append(line.encode("utf-8", "replace"))
+
+    def absorb(self, journals: Iterable[Path]) -> int:
+        """Append the lines of other journals that this one lacks; the number of them.
+
+        Safe to be cut off: the next time adds the rest. Damaged lines are left to whoever reads that journal.
+        """
+        with os.fdopen(os.dup(self._descriptor), "rb") as own:
+            own.seek(0)
+            known = {_digest(line) for line in own}
+        added = 0
+        for journal in journals:
+            with journal.open("rb") as lines:
+                for line in lines:
+                    if line.endswith(b"\n") and (digest := _digest(line)) not in known:
+                        known.add(digest)
+                        self._append(line)
+                        added += 1
+        return added
+
+    def _append(self, line: bytes) -> None:
+        data = memoryview(line)
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
@@ -184,6 +210,10 @@ class JournalWriter:
     def _sync(self) -> None:
         os.fsync(self._descriptor)
         self._synced_at = time.monotonic()
+
+
+def _digest(line: bytes) -> bytes:
+    return hashlib.blake2b(line, digest_size=16).digest()
 
 
 def _lock(descriptor: int, path: Path, timeout_s: float) -> None:

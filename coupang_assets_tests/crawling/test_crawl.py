@@ -281,7 +281,7 @@ def test_kill_of_caller_ends_the_crawl_and_the_next_one_repeats_nothing(
         from coupang_assets.crawling.options import CrawlOptions
         from coupang_assets.crawling.runner import crawl
         crawl(pd.read_pickle({str(tmp_path / "candidates.pickle")!r}), Path({str(journal)!r}),
-              CrawlOptions({shop.base_url!r}, delay_s=0.01, autothrottle=False))
+              CrawlOptions({shop.base_url!r}, delay_s=0.01, autothrottle=False, agreeing=1))
     """)
     counted: dict[str, int] = {}
     for wave in (1, 2):
