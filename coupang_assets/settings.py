@@ -86,6 +86,23 @@ class ShopSettings(BaseModel):
     timeout_seconds: float = Field(20.0, gt=0)
     retries: int = Field(3, ge=0, le=10, description="of one page, on refusals and server errors, with growing delay")
     candidates: int = Field(5, ge=1, le=50, description="products tried for a category, most frequent first")
+    agreeing: int = Field(
+        2,
+        ge=1,
+        le=50,
+        description="products that must give a category the same names before no further one is asked; with 1 a "
+        "product on the wrong shelf names its category and nobody sees it",
+    )
+    backoff_seconds: float = Field(5.0, ge=0, description="before a refused page is asked again; doubles each time")
+    stop_after: int = Field(
+        20, ge=1, description="products refused or unreachable in a row after which the crawl stops for this time"
+    )
+    maximum_page_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="a larger page is dropped")
+    offline: Path | None = Field(
+        None,
+        description="take names from here instead of asking the shop: a CSV of category4 and cate1_name…cate5_name (or "
+        "code and level1…level6), a saved product page, or a folder of them",
+    )
     minimum_named_share: float = Field(
         0.8, ge=0, le=1, description="of the new categories that have a name to find; below it the month stops"
     )

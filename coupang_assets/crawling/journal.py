@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -173,22 +173,23 @@ class JournalWriter:
         line = json.dumps(attempt.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
         self._append(line.encode("utf-8", "replace"))
 
-    def absorb(self, journals: Iterable[Path]) -> int:
-        """Append the lines of other journals that this one lacks; the number of them.
+    def absorb(self, journal: Path) -> int:
+        """Append the attempts of another journal that this one lacks; the number of them.
 
-        Safe to be cut off: the next time adds the rest. Damaged lines are left to whoever reads that journal.
+        Safe to be cut off: the next time adds the rest.
+
+        Raises:
+            CoupangAssetsError: a line of the other one is damaged.
         """
         with os.fdopen(os.dup(self._descriptor), "rb") as own:
             own.seek(0)
             known = {_digest(line) for line in own}
         added = 0
-        for journal in journals:
-            with journal.open("rb") as lines:
-                for line in lines:
-                    if line.endswith(b"\n") and (digest := _digest(line)) not in known:
-                        known.add(digest)
-                        self._append(line)
-                        added += 1
+        for line, _ in _whole_lines(journal):
+            if (digest := _digest(line)) not in known:
+                known.add(digest)
+                self._append(line)
+                added += 1
         return added
 
     def _append(self, line: bytes) -> None:
@@ -250,6 +251,10 @@ def iter_journal(path: Path) -> Iterator[Attempt]:
     Raises:
         CoupangAssetsError: another line is damaged; names file and line.
     """
+    return (attempt for _, attempt in _whole_lines(path))
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[bytes, Attempt]]:
     try:
         lines = path.open("rb")
     except FileNotFoundError:
@@ -259,7 +264,7 @@ def iter_journal(path: Path) -> Iterator[Attempt]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield _attempt(line)
+                yield line, _attempt(line)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise CoupangAssetsError(
                     f"crawl journal {path}, line {number} is damaged: {type(error).__name__}: {error}",
