@@ -82,13 +82,12 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
     def products_agree_on_names(crawl_journal: Path, diff_data: pd.DataFrame) -> dg.AssetCheckResult:
         table = summarize(iter_journal(crawl_journal))
         new = table[category_keys(table).isin(category_keys(diff_data))]
-        compared = int((new["attempts"] > 1).sum())
         dissent = int(new["dissent"].notna().sum())
+        compared = dissent + int((new["dissent"].isna() & (new["agreeing"] > 1)).sum())
         return dg.AssetCheckResult(
             passed=not dissent,
             severity=dg.AssetCheckSeverity.WARN,
-            description=f"products disagree on {dissent} of {len(new)} new categories, of which {compared} were asked "
-            "for more than once",
+            description=f"products disagree on {dissent} of the {compared} new categories that several were asked for",
             metadata={"disagreements": disagreements(new)},
         )
 
