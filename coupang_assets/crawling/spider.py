@@ -160,7 +160,7 @@ class CategoryNameSpider(Spider):
         yield from self._settle(candidate, answer, unreachable=isinstance(error, _UNREACHABLE), by_robots=by_robots)
 
     def _read(self, response: Response, requests_before: int) -> tuple[ParsedPage, Answer]:
-        if isinstance(response, TextResponse):
+        if isinstance(response, TextResponse) and (response.status != 200 or "<" in response.text):
             try:
                 page = parse_page(response.text, response.status)
             except Exception as error:
@@ -168,8 +168,10 @@ class CategoryNameSpider(Spider):
                 logger.exception("parser failed on %s", response.url)
                 page = ParsedPage(Outcome.FAILED, reason=f"parser raised {type(error).__name__}")
         else:
+            # Were it taken for a product page without a breadcrumb, the product would never be asked again.
             kind = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
-            page = ParsedPage(Outcome.FAILED, reason=f"not a page: HTTP {response.status}, {kind[:100]}")
+            what = f"HTTP {response.status}, {kind[:100]}, {len(response.body)} bytes"
+            page = ParsedPage(Outcome.FAILED, reason=f"not a page: {what}")
         assert response.request is not None
         return page, Answer(
             outcome=page.outcome,
