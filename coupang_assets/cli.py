@@ -64,9 +64,7 @@ def recheck(
     month: Month,
     share: Annotated[str, typer.Option(help="Share of the known categories to ask again.")] = "5%",
     seed: Annotated[int, typer.Option(help="Another seed chooses other categories.")] = 0,
-    apply: Annotated[
-        bool, typer.Option("--apply", help="Take new names over into the month's crawl journal.")
-    ] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Take new names over into the month's crawl journal.")] = False,
 ) -> None:
     """Ask the shop again for known categories and report which were renamed or have vanished."""
     with _reported() as settings:

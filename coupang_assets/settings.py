@@ -82,8 +82,8 @@ class ShopSettings(BaseModel):
     )
     user_agent: str = Field("coupang-assets (+category dictionary)", min_length=1)
     delay_seconds: float = Field(1.0, ge=0, description="between requests to the real shop (none to the loopback shop)")
-    concurrency: int = Field(2, ge=1, le=16)
-    timeout_seconds: float = Field(20.0, gt=0)
+    concurrency: int = Field(2, ge=1, le=16, description="requests under way at a time; one that waits counts")
+    timeout_seconds: float = Field(20.0, gt=0, description="after which a request without an answer has failed")
     retries: int = Field(3, ge=0, le=10, description="of one page, on refusals and server errors, with growing delay")
     candidates: int = Field(5, ge=1, le=50, description="products tried for a category, most frequent first")
     agreeing: int = Field(

@@ -55,8 +55,8 @@ def names_metadata(table: pd.DataFrame) -> dict[str, Any]:
     """
     outcomes = table["outcome"].astype(str).value_counts().reindex(list(_OUTCOMES), fill_value=0)
     named = table[table["outcome"] == Outcome.NAMED]
-    by_level = pd.DataFrame({"level": range(1, 6), "categories": [int(named[name].notna().sum()) for name in NAME_COLUMNS]})
-    parsers = named["parser"].astype(str).value_counts().sort_index().rename_axis("source").reset_index(name="categories")
+    by_level = pd.DataFrame({"level": range(1, 6), "categories": [named[name].notna().sum() for name in NAME_COLUMNS]})
+    sources = named["parser"].astype(str).value_counts().sort_index()
     unnamed = table[table["outcome"] != Outcome.NAMED]
     dissent = table[table["dissent"].notna()]
     return {
@@ -66,14 +66,14 @@ def names_metadata(table: pd.DataFrame) -> dict[str, Any]:
         "outcomes": table_metadata(outcomes.rename_axis("outcome").reset_index(name="categories")),
         "outcomes, names by level": _picture(outcomes_chart(outcomes, by_level)),
         "names by level": table_metadata(by_level),
-        "names by source": table_metadata(parsers),
+        "names by source": table_metadata(sources.rename_axis("source").reset_index(name="categories")),
         f"without a name{_first(unnamed)}": table_metadata(unnamed[[*CATEGORY_CODES, "outcome", "reason"]].head(_ROWS)),
         "products disagree": len(dissent),
         f"disagreements{_first(dissent)}": disagreements(table),
     }
 
 
-def disagreements(table: pd.DataFrame) -> dg.TableMetadataValue:
+def disagreements(table: pd.DataFrame) -> dg.MetadataValue:
     """Categories whose products show different names: what was settled on, and what the others say."""
     dissent = table[table["dissent"].notna()].head(_ROWS)
     return table_metadata(

@@ -178,9 +178,7 @@ def _steps_in_order(defs: dg.Definitions, selection: dg.AssetSelection) -> list[
 
 
 @contextmanager
-def live_progress(
-    progress: RunProgress, instance: dg.DagsterInstance, run_id: str, console: Console
-) -> Iterator[None]:
+def live_progress(progress: RunProgress, instance: dg.DagsterInstance, run_id: str, console: Console) -> Iterator[None]:
     """Show the run's progress while the block executes it."""
     ended = threading.Event()
 

@@ -23,7 +23,7 @@ CANDIDATE_COLUMNS: Final = [*CATEGORY_COLUMNS, "rank", "product_id"]
 def category_key_list(table: pd.DataFrame) -> list[CategoryKey]:
     """The distinct categories of a table with `CATEGORY_COLUMNS`, in order of appearance; a missing code is empty."""
     columns = (_texts(table[column]) for column in CATEGORY_COLUMNS)
-    return list(dict.fromkeys(zip(*columns, strict=True)))  # type: ignore[arg-type]
+    return list(dict.fromkeys(zip(*columns, strict=True)))
 
 
 def candidates_by_category(candidates: pd.DataFrame) -> dict[CategoryKey, list[Candidate]]:

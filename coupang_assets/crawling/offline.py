@@ -119,7 +119,9 @@ def _files(source: Path) -> Iterator[Path]:
     suffixes = {*LIST_SUFFIXES, *PAGE_SUFFIXES}
     if source.is_file():
         if source.suffix.lower() not in suffixes:
-            raise CoupangAssetsError(f"{source} is neither a CSV nor a saved page", f"give {', '.join(sorted(suffixes))}")
+            raise CoupangAssetsError(
+                f"{source} is neither a CSV nor a saved page", f"give {', '.join(sorted(suffixes))}"
+            )
         yield source
         return
     found = [path for path in sorted(source.rglob("*")) if path.suffix.lower() in suffixes and path.is_file()]

@@ -80,8 +80,8 @@ def crawl(
 ) -> CrawlSummary:
     """Ask the shop for the names of the candidates' categories and write each attempt to the journal.
 
-    Candidates are tried in turn until `options.agreeing` of them give the category the same names. What the journal answers is not asked again. Blocks
-    until the crawling process is gone, also when it raises.
+    Candidates are tried in turn until `options.agreeing` of them give the category the same names. What the journal
+    answers is not asked again. Blocks until the crawling process is gone, also when it raises.
 
     Args:
         candidates: one row a candidate; columns category1..category4 and product_id (strings), rank (whole number).

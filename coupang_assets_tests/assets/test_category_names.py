@@ -9,6 +9,8 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver
+from dagster._core.loader import LoadingContextForTest
 
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.shop import RealShop
@@ -48,6 +50,13 @@ class Graph:
         ).records
         tags = records[0].asset_materialization.tags  # type: ignore[union-attr]
         return str((tags or {})["dagster/data_version"])
+
+    def stale(self, month: str, name: str) -> list[str]:
+        """Datasets whose change makes this one stale, as the UI shows it."""
+        context = LoadingContextForTest(self.instance)
+        resolver = CachingStaleStatusResolver(self.instance, self.defs.resolve_asset_graph(), context)
+        causes = resolver.get_stale_causes(dg.AssetKey(name), month)
+        return sorted({cause.dependency.asset_key.to_user_string() for cause in causes if cause.dependency})
 
     def read(self, month: str, name: str) -> pd.DataFrame:
         return pd.read_csv(self.folder / month / f"{name}.csv", dtype=str)
@@ -124,9 +133,13 @@ def test_what_an_earlier_month_named_is_not_asked_again_from_an_older_base(graph
     products = candidates[candidates["category4"].isin(named)]["product_id"]
     assert len(products) > 10
     assert not {f"/vp/products/{one}" for one in products} & {path for _, path in graph.shop.asked}
-    assert graph.read("2024_06", "coupang_cate_all").set_index("category4").loc[
-        sorted(set(graph.read("2024_06", "diff_data")["category4"].dropna()) & named), "cate1_name"
-    ].notna().all()
+    assert (
+        graph.read("2024_06", "coupang_cate_all")
+        .set_index("category4")
+        .loc[sorted(set(graph.read("2024_06", "diff_data")["category4"].dropna()) & named), "cate1_name"]
+        .notna()
+        .all()
+    )
 
 
 def test_products_that_disagree_are_a_warning_and_not_a_stop(make_settings: Callable[..., Settings]) -> None:
@@ -188,7 +201,9 @@ def test_a_renamed_category_is_found_and_taken_over_into_this_month_and_the_next
     assert graph.version("2024_05", "crawl_journal") == version, "it only reports"
 
     graph.run("2024_05", "recheck", job=RECHECK_JOB, config={"share": 1.0, "take_over": True})
-    assert graph.version("2024_05", "crawl_journal") != version, "what follows from the journal is stale now"
+    assert graph.version("2024_05", "crawl_journal") != version
+    assert graph.stale("2024_05", "coupang_cate_all") == ["crawl_journal"]
+    assert graph.stale("2024_05", "crawl_journal") == []
     graph.run("2024_05", "coupang_cate_all")
     assert before != ["새이름"]
     assert names_of(graph, "2024_05", [renamed["category4"], vanished["category4"]])[0] == "새이름"

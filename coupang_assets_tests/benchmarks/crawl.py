@@ -7,6 +7,7 @@ was the shop asked politely, how fast is it without throttling, and does memory 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import signal
 import subprocess
@@ -101,7 +102,8 @@ def with_faults(categories: int, kills: int, folder: Path) -> Iterator[Figure]:
     yield from _right(summary, categories, faults)
     yield from _once(requests, ended_before, killed, options.concurrency)
     yield from _polite(requests, options)
-    yield Figure("runs until nothing was left", runs, "runs", "", None, f"{killed} ended by kill -9, {stops} unfinished")
+    how = f"{killed} ended by kill -9; after {stops} categories were left unasked"
+    yield Figure("runs until nothing was left", runs, "runs", "", None, how)
     yield Figure("time with faults", round(elapsed, 1), "s", "", None, f"{len(requests):,} requests, hangs of 1 s")
 
 
@@ -195,7 +197,7 @@ def _polite(requests: Sequence[dict[str, Any]], options: CrawlOptions) -> Iterat
     waits = [
         later["start"] - earlier["end"]
         for asked in by_path.values()
-        for earlier, later in zip(asked, asked[1:], strict=False)
+        for earlier, later in itertools.pairwise(asked)
         if earlier["status"] in (403, 503)
     ]
     least = min(waits, default=options.backoff_s)

@@ -54,9 +54,7 @@ def memory_of_children() -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory of processes is read from /proc")
-def test_nothing_the_shop_sends_fills_memory_or_stops_the_crawl(
-    shop: Shop, options: Options, tmp_path: Path
-) -> None:
+def test_nothing_the_shop_sends_fills_memory_or_stops_the_crawl(shop: Shop, options: Options, tmp_path: Path) -> None:
     shop.pages |= {
         "1": endless_redirect, "2": gigabyte, "3": bomb("gzip"), "4": bomb("deflate"),
         "5": lambda _: Response(gzip.compress(b"x")[:-4] + b"torn", headers={"Content-Encoding": "gzip"}),
@@ -98,9 +96,8 @@ def test_hostile_names_stay_out_of_the_dictionary_or_come_in_clean(
     shop.page("12", json_ld(["가" * 10_000]))
     shop.page("13", '<script type="application/ld+json">{"@type": "BreadcrumbList", oops</script>')
     shop.page("14", '<script type="application/ld+json">no json</script>' + ul_breadcrumb(["식품"]))
-    shop.pages["15"] = lambda _: Response(
-        ul_breadcrumb(["식품", "사과"]).encode() + b"\xff\xfe\xc3\x28\x80", headers={"Content-Type": "text/html; charset=utf-8"}
-    )
+    no_utf8 = ul_breadcrumb(["식품", "사과"]).encode() + b"\xff\xfe\xc3\x28\x80"
+    shop.pages["15"] = lambda _: Response(no_utf8, headers={"Content-Type": "text/html; charset=utf-8"})
     wanted = [*ids, "11", "12", "13", "14", "15"]
     before = sorted(tmp_path.rglob("*"))
     table = crawl(candidates(*[[one] for one in wanted]), tmp_path / "deep" / "j", options()).table

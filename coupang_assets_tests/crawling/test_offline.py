@@ -55,7 +55,8 @@ def test_list_names_categories_by_code_and_says_what_it_does_not_name(tmp_path: 
     taken = take(tmp_path / "names.csv", ["11"], ["12"], ["13"])
     rows = taken.table.set_index("category4")
     assert rows.outcome.to_dict() == {"0001": "named", "0002": "not_asked", "0003": "named"}
-    assert rows.loc["0001", ["cate1_name", "cate2_name", "cate3_name", "cate4_name"]].tolist()[:3] == ["패션", "여성", "의류"]
+    assert rows.loc["0001", ["cate1_name", "cate2_name", "cate3_name"]].tolist() == ["패션", "여성", "의류"]
+    assert rows.loc["0001", "cate4_name"] is None
     assert rows.loc["0001", "parser"] == "offline_csv"
     assert rows.loc["0002", "reason"] == "no offline source names it"
     assert (taken.read, taken.unused, taken.taken) == (3, 1, 2)
@@ -97,7 +98,8 @@ def test_folder_of_saved_pages_is_read_like_the_shop(tmp_path: Path) -> None:
     (folder / "14.html").write_text(OFF_SALE)
     (folder / "15.html").write_text(ACCESS_DENIED)
     (folder / "99.html").write_text(page_2025(["완구"]))
-    (folder / "16.html").write_bytes(page_2025(["주방"]).replace("<head>", '<head><meta charset="euc-kr">').encode("euc-kr"))
+    korean = page_2025(["주방"]).replace("<head>", '<head><meta charset="euc-kr">')
+    (folder / "16.html").write_bytes(korean.encode("euc-kr"))
     (folder / "notes.txt").write_text("not read")
     taken = take(folder, ["11"], ["12"], ["13"], ["14"], ["15"], ["16", "11"], ["20"])
     assert taken.table.outcome.tolist() == ["named", "named", "named", "off_sale", "refused", "named", "not_asked"]
@@ -128,9 +130,7 @@ def test_folder_of_saved_pages_is_read_like_the_shop(tmp_path: Path) -> None:
         ("names.xlsx", "x", "neither a CSV nor a saved page"),
     ],
 )
-def test_bad_files_are_told_and_nothing_is_taken(
-    tmp_path: Path, name: str, content: str | bytes, message: str
-) -> None:
+def test_bad_files_are_told_and_nothing_is_taken(tmp_path: Path, name: str, content: str | bytes, message: str) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(CoupangAssetsError, match=message):
         take(tmp_path / name, ["11"])

@@ -44,9 +44,7 @@ def test_by_default_at_most_two_requests_are_under_way(shop: Shop, options: Opti
 
 
 @pytest.mark.parametrize("autothrottle", [False, True])
-def test_crawl_delay_of_robots_txt_is_kept(
-    shop: Shop, options: Options, tmp_path: Path, autothrottle: bool
-) -> None:
+def test_crawl_delay_of_robots_txt_is_kept(shop: Shop, options: Options, tmp_path: Path, autothrottle: bool) -> None:
     shop.robots = "User-agent: *\nCrawl-delay: 0.4\nDisallow: /np/\n"
     crawl(candidates(*products(5)), tmp_path / "j", options(autothrottle=autothrottle, concurrency=4))
     assert shop.answered[0][2] == "/robots.txt"
