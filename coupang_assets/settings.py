@@ -80,7 +80,11 @@ class ShopSettings(BaseModel):
     fragment_path: str = Field(
         "/vp/products/{product_id}/breadcrumb-gnbmenu", description="the older layout's separate breadcrumb"
     )
-    user_agent: str = Field("coupang-assets (+category dictionary)", min_length=1)
+    user_agent: str = Field(
+        "coupang-assets (+category dictionary)",
+        min_length=1,
+        description="says who asks; give an address where the shop can reach you",
+    )
     delay_seconds: float = Field(1.0, ge=0, description="between requests to the real shop (none to the loopback shop)")
     concurrency: int = Field(2, ge=1, le=16, description="requests under way at a time; one that waits counts")
     timeout_seconds: float = Field(20.0, gt=0, description="after which a request without an answer has failed")

@@ -20,7 +20,7 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.httpobj import urlparse_cached
 
 from coupang_assets.crawling.parsers import is_refusal
-from coupang_assets.crawling.scrapy_settings import MAX_BACKOFF_S, STOPPED_CRAWL_DELAY
+from coupang_assets.crawling.scrapy_settings import MAX_BACKOFF_S, STOPPED_CRAWL_DELAY, STOPPED_REFUSED
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,10 @@ class ShopHostMiddleware:
 
 
 class CrawlDelayMiddleware:
-    """Keeps the `Crawl-delay` of the shop's robots.txt where it is longer than our own, AutoThrottle or not."""
+    """Keeps the `Crawl-delay` of the shop's robots.txt where it is longer than our own, AutoThrottle or not.
+
+    A robots.txt that the shop fails to serve forbids everything (RFC 9309, 2.3.1.4); the crawl then stops.
+    """
 
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
@@ -70,6 +73,13 @@ class CrawlDelayMiddleware:
     def process_request(self, request: Request) -> None:
         if self._wanted_s > MAX_CRAWL_DELAY_S:
             raise IgnoreRequest(f"robots.txt asks for {self._wanted_s:.0f} s between requests")
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        if not request.meta.get("dont_obey_robotstxt") or response.status < 500:
+            return response
+        logger.warning("robots.txt: HTTP %d; nothing is asked", response.status)
+        self._crawler.spider.stop(STOPPED_REFUSED)  # type: ignore[union-attr]
+        return response.replace(body=b"User-agent: *\nDisallow: /\n")
 
     def _robots_parsed(self, robotparser: RobotParser, request: Request) -> None:
         settings = self._crawler.settings

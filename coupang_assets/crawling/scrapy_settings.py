@@ -14,6 +14,8 @@ from coupang_assets.crawling.options import CrawlOptions
 MAX_BACKOFF_S: Final = 300.0
 """A Retry-After longer than this is cut to it: the crawl then stops by refusals in a row and is run again later."""
 
+STOPPED_REFUSED: Final = "refused"
+"""Why the spider stopped: too many refusals in a row, or no robots.txt where there should be one."""
 STOPPED_CRAWL_DELAY: Final = "crawl_delay"
 """Why the spider stopped: robots.txt asks for pauses that are too long for a crawl."""
 

@@ -35,10 +35,10 @@ from coupang_assets.crawling.middlewares import OtherHostError
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.crawling.parsers import ParsedPage, parse_page
+from coupang_assets.crawling.scrapy_settings import STOPPED_REFUSED
 
 logger = logging.getLogger(__name__)
 
-STOPPED_REFUSED: Final = "refused"
 STOPPED_UNREACHABLE: Final = "unreachable"
 
 _PRODUCT_ID: Final = re.compile(r"[0-9]{1,20}")

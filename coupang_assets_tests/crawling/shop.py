@@ -72,6 +72,7 @@ class Shop:
         self.pages: dict[str, Page] = {}
         self.fragments: dict[str, Page] = {}
         self.robots = "User-agent: *\nDisallow: /np/\n"
+        self.robots_status = 200
         self.asked: list[tuple[float, str]] = []
         self.answered: list[tuple[float, float, str, int]] = []
         self.headers: list[dict[str, str]] = []
@@ -97,7 +98,7 @@ class Shop:
         self.asked.append((time.monotonic(), request.url.path))
         self.headers.append(dict(request.headers))
         if request.url.path == "/robots.txt":
-            return PlainTextResponse(self.robots)
+            return PlainTextResponse(self.robots, self.robots_status)
         if request.url.path.endswith("/breadcrumb-gnbmenu"):
             make = self.fragments.get(request.path_params["product_id"])
         else:

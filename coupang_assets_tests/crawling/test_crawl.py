@@ -266,6 +266,7 @@ def test_full_disk_stops_the_crawl_and_leaves_a_readable_journal(
     assert 1 <= len(read_journal(journal)) <= shop.count() < 20
 
 
+@pytest.mark.slow
 @needs_proc
 def test_kill_of_caller_ends_the_crawl_and_the_next_one_repeats_nothing(
     shop: Shop, options: Options, journal: Path, tmp_path: Path

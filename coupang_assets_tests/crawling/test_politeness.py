@@ -72,6 +72,19 @@ def test_what_robots_txt_forbids_is_never_asked(shop: Shop, options: Options, tm
     assert {path for _, _, path, _ in shop.answered} == {"/robots.txt"}
 
 
+def test_without_a_robots_txt_everything_is_allowed_but_a_failing_one_forbids_all(
+    shop: Shop, options: Options, tmp_path: Path
+) -> None:
+    shop.robots, shop.robots_status = "no such page", 404
+    assert crawl(candidates(*products(3)), tmp_path / "j", options()).table.outcome.tolist() == ["named"] * 3
+    shop.answered.clear()
+    shop.robots_status = 503
+    summary = crawl(candidates(*products(30)), tmp_path / "k", options())
+    assert summary.stopped == "refused"
+    assert set(summary.table.outcome) == {"refused", "not_asked"}
+    assert {path for _, _, path, _ in shop.answered} == {"/robots.txt"}
+
+
 def test_retry_after_is_waited_for(shop: Shop, options: Options, tmp_path: Path) -> None:
     answers = iter([Response(status_code=429, headers={"Retry-After": "1"}), HTMLResponse(page_2025(["패션"]))])
     shop.pages["1"] = lambda _: next(answers)
