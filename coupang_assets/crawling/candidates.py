@@ -14,7 +14,8 @@ import pandas as pd
 from coupang_assets.crawling.agreement import CategoryAnswers
 from coupang_assets.crawling.job import Candidate, CategoryTask
 from coupang_assets.crawling.journal import CATEGORY_COLUMNS, Answer, Attempt, CategoryKey
-from coupang_assets.crawling.outcomes import DEFINITIVE
+from coupang_assets.crawling.outcomes import DEFINITIVE, Outcome
+from coupang_assets.crawling.parsers import PARSERS_VERSION
 from coupang_assets.errors import CoupangAssetsError
 
 CANDIDATE_COLUMNS: Final = [*CATEGORY_COLUMNS, "rank", "product_id"]
@@ -74,7 +75,7 @@ def open_tasks(
 ) -> Iterator[CategoryTask]:
     """Categories that still need a request or an answer copied, with the candidates left to them.
 
-    Left out are categories that `agreeing` products name alike, and candidates with a definitive outcome in their own
+    A page without a breadcrumb is read again once the parsers have learned more. Left out are categories that `agreeing` products name alike, and candidates with a definitive outcome in their own
     category. A candidate with a definitive outcome in another category carries it as `known`.
     """
     products = {candidate.product_id for candidates in by_category.values() for candidate in candidates}
@@ -82,7 +83,7 @@ def open_tasks(
     ended: set[tuple[CategoryKey, str]] = set()
     known: dict[str, Answer] = {}
     for attempt in attempts:
-        if attempt.outcome not in DEFINITIVE:
+        if not _is_definitive(attempt):
             continue
         if attempt.category in by_category:
             answers.setdefault(attempt.category, CategoryAnswers()).add(attempt)
@@ -98,3 +99,8 @@ def open_tasks(
         votes = answers[category].votes() if category in answers else Counter()
         if left and max(votes.values(), default=0) < agreeing:
             yield CategoryTask(category, left, tuple(votes.items()))
+
+
+def _is_definitive(attempt: Attempt) -> bool:
+    read_by_less = attempt.outcome is Outcome.NO_BREADCRUMB and attempt.parsers_version < PARSERS_VERSION
+    return attempt.outcome in DEFINITIVE and not read_by_less

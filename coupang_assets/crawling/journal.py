@@ -41,6 +41,7 @@ class Answer:
         url: where the answer came from in the end, after redirects; empty when nothing was asked.
         status: HTTP status of the answer; None without one.
         parser: the page's source of `names`, one of `parsers`' constants.
+        parsers_version: of the parsers that read the page (`parsers.PARSERS_VERSION`).
         names: top to leaf, home and campaign excluded.
         alternatives: what other sources on the page say where they differ.
         campaign: names dropped in front of `names`.
@@ -53,6 +54,7 @@ class Answer:
     url: str = ""
     status: int | None = None
     parser: str | None = None
+    parsers_version: int = 1
     names: tuple[str, ...] = ()
     alternatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     campaign: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from parsel import Selector
 from w3lib.encoding import html_to_unicode
 
 from coupang_assets.crawling.journal import Answer
-from coupang_assets.crawling.parsers import parse_page
+from coupang_assets.crawling.parsers import PARSERS_VERSION, parse_page
 from coupang_assets.errors import CoupangAssetsError
 
 PAGE_SUFFIXES: Final = (".html", ".htm", ".mhtml", ".mht")
@@ -57,6 +57,7 @@ def read_page(path: Path) -> SavedPage:
             outcome=page.outcome,
             url=f"saved: {path.name}",
             parser=page.parser,
+            parsers_version=PARSERS_VERSION,
             names=page.names,
             alternatives=page.alternatives,
             campaign=page.campaign,

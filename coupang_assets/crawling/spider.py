@@ -34,7 +34,7 @@ from coupang_assets.crawling.journal import Answer, Attempt, CategoryKey
 from coupang_assets.crawling.middlewares import OtherHostError
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.outcomes import Outcome
-from coupang_assets.crawling.parsers import ParsedPage, parse_page
+from coupang_assets.crawling.parsers import PARSERS_VERSION, ParsedPage, parse_page
 from coupang_assets.crawling.scrapy_settings import STOPPED_REFUSED
 
 logger = logging.getLogger(__name__)
@@ -178,6 +178,7 @@ class CategoryNameSpider(Spider):
             url=response.url,
             status=response.status,
             parser=page.parser,
+            parsers_version=PARSERS_VERSION,
             names=page.names,
             alternatives=page.alternatives,
             campaign=page.campaign,
