@@ -75,8 +75,9 @@ def open_tasks(
 ) -> Iterator[CategoryTask]:
     """Categories that still need a request or an answer copied, with the candidates left to them.
 
-    A page without a breadcrumb is read again once the parsers have learned more. Left out are categories that `agreeing` products name alike, and candidates with a definitive outcome in their own
-    category. A candidate with a definitive outcome in another category carries it as `known`.
+    Left out are categories that `agreeing` products name alike, and candidates with a definitive outcome in their own
+    category. A candidate with a definitive outcome in another category carries it as `known`. A page without a
+    breadcrumb is read again once the parsers have learned more.
     """
     products = {candidate.product_id for candidates in by_category.values() for candidate in candidates}
     answers: dict[CategoryKey, CategoryAnswers] = {}
