@@ -194,4 +194,7 @@ def load_settings() -> Settings:
         raise CoupangAssetsError(f"settings do not hold: {wrong}", "correct them in the environment or .env") from None
     except SettingsError as error:
         raise CoupangAssetsError(f"settings do not hold: {error}", "give lists and groups as JSON") from None
-    return settings.model_copy(update={"root": settings.root.expanduser().absolute()})
+    # Processes Dagster starts may have another current folder.
+    offline = settings.shop.offline
+    shop = settings.shop.model_copy(update={"offline": offline and offline.expanduser().absolute()})
+    return settings.model_copy(update={"root": settings.root.expanduser().absolute(), "shop": shop})
