@@ -41,12 +41,38 @@ def run(
     base: Annotated[
         str | None, typer.Option(help="Base month, YYYY_MM; default: the latest earlier month that has a dictionary.")
     ] = None,
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take category names from here instead of asking the shop: a CSV of category4 and "
+            "cate1_name … cate5_name (or code and level1 … level6), a saved product page, or a folder of them.",
+            exists=True,
+            resolve_path=True,
+        ),
+    ] = None,
 ) -> None:
     """Make every file of a month, in order, and check it. Safe to stop and run again at any moment."""
     with _reported() as settings:
         from coupang_assets.commands.run import run_month
 
+        if names is not None:
+            settings = settings.model_copy(update={"shop": settings.shop.model_copy(update={"offline": names})})
         if not run_month(settings, month, select, base, _console):
+            raise typer.Exit(1)
+
+
+@app.command()
+def recheck(
+    month: Month,
+    share: Annotated[str, typer.Option(help="Share of the known categories to ask again.")] = "5%",
+    seed: Annotated[int, typer.Option(help="Another seed chooses other categories.")] = 0,
+    apply: Annotated[bool, typer.Option("--apply", help="Take new names over into the month's crawl journal.")] = False,
+) -> None:
+    """Ask the shop again for known categories and report which were renamed or have vanished."""
+    with _reported() as settings:
+        from coupang_assets.commands.recheck import parse_share, recheck_month
+
+        if not recheck_month(settings, month, parse_share(share), seed, apply, _console):
             raise typer.Exit(1)
 
 

@@ -50,6 +50,7 @@ class Dataset:
         editable: a person may correct it by hand, so a file that differs from its manifest is read (after full
             validation) instead of refused.
         based_on_earlier_month: it is made from the base month too.
+        on_request: it is made when a person asks for it, never as a part of the month.
         unique: column sets no two rows may share.
         sort: columns that give the file its one order.
     """
@@ -63,6 +64,7 @@ class Dataset:
     large: bool = False
     editable: bool = False
     based_on_earlier_month: bool = False
+    on_request: bool = False
     unique: tuple[tuple[str, ...], ...] = ()
     sort: tuple[str, ...] = ()
 
@@ -159,6 +161,26 @@ COUPANG_CATE_ALL = Dataset(
     (_REPRESENTATIVE, *_CODES, _TITLE, _COUNT, *_NAMES),
     editable=True,
     based_on_earlier_month=True,
+    unique=(CATEGORY_CODES,),
+    sort=CATEGORY_CODES,
+)
+RECHECK = Dataset(
+    "recheck",
+    Step.NAMES,
+    Kind.CSV,
+    "Known categories asked for again at the shop, and what became of their names.",
+    ("recheck.csv",),
+    (
+        *_CODES,
+        Column("finding", "unchanged, renamed, vanished or not_answered", nullable=False),
+        *_NAMES,
+        *(Column(f"found_{name}", f"name of depth {name[4]} that the shop shows now") for name in CATEGORY_NAMES),
+        Column("product_id", "product that shows the found names"),
+        Column("agreeing", "products that show them", type="int64", nullable=False),
+        Column("dissent", "names that other products show, with their number"),
+        Column("reason", "why there are no names"),
+    ),
+    on_request=True,
     unique=(CATEGORY_CODES,),
     sort=CATEGORY_CODES,
 )
@@ -259,6 +281,7 @@ DATASETS: dict[str, Dataset] = {
         CRAWL_CANDIDATES,
         CRAWL_JOURNAL,
         COUPANG_CATE_ALL,
+        RECHECK,
         CATEGORY_MERGE,
         CATE_DICTIONARY,
         DEFINE_DAILIES,

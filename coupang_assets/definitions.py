@@ -23,6 +23,7 @@ from coupang_assets.assets.automation import monthly_schedule
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.shop import RealShop, Shop
+from coupang_assets.datasets import DATASETS, RECHECK
 from coupang_assets.engines.duckdb import DuckDBEngine
 from coupang_assets.sample.events import EventOptions
 from coupang_assets.sample.generate import WorldOptions
@@ -36,6 +37,7 @@ from coupang_assets.storage.spec_files import spec_files_io_manager
 from coupang_assets.warehouse.embedded import EmbeddedWarehouse
 
 MONTH_JOB = "month"
+RECHECK_JOB = "recheck"
 _STEPS = (
     step1_raw_data,
     step2_new_categories,
@@ -80,19 +82,29 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         asset_checks = checks.checks(monthly)
     month_job = dg.define_asset_job(
         MONTH_JOB,
-        selection=dg.AssetSelection.all() - dg.AssetSelection.keys(sources.EVENTS, sources.SHOP),
+        selection=dg.AssetSelection.all() - dg.AssetSelection.keys(sources.EVENTS, sources.SHOP, *_on_request()),
         partitions_def=monthly.partitions,
         description="One work month, from Hive to the classifier.",
+    )
+    recheck_job = dg.define_asset_job(
+        RECHECK_JOB,
+        selection=dg.AssetSelection.assets(RECHECK.name),
+        partitions_def=monthly.partitions,
+        description="Asks the shop again for a share of a month's known categories; run it when you want to know.",
     )
     return dg.Definitions(
         assets=assets,
         asset_checks=asset_checks,
-        jobs=[month_job],
+        jobs=[month_job, recheck_job],
         schedules=[monthly_schedule(settings, MONTH_JOB)],
         resources={**build_resources(settings), **(resource_overrides or {})},
         # Steps follow each other and share one engine and its memory limit, so a run is one process.
         executor=dg.in_process_executor,
     )
+
+
+def _on_request() -> list[dg.AssetKey]:
+    return [dg.AssetKey(dataset.name) for dataset in DATASETS.values() if dataset.on_request]
 
 
 class _SampleShop:
@@ -117,7 +129,8 @@ def _shop(settings: Settings, sample: SampleSource) -> Shop:
     if settings.shop.base_url is None:
         return _SampleShop(settings, sample)
     base_url = str(settings.shop.base_url).rstrip("/")
-    return RealShop(_crawl_options(settings, base_url, delay=settings.shop.delay_seconds, backoff=5.0))
+    shop = settings.shop
+    return RealShop(_crawl_options(settings, base_url, delay=shop.delay_seconds, backoff=shop.backoff_seconds))
 
 
 def _crawl_options(settings: Settings, base_url: str, delay: float, backoff: float) -> CrawlOptions:
@@ -130,8 +143,11 @@ def _crawl_options(settings: Settings, base_url: str, delay: float, backoff: flo
         delay_s=delay,
         concurrency=shop.concurrency,
         timeout_s=shop.timeout_seconds,
+        max_bytes=shop.maximum_page_bytes,
         retries=shop.retries,
         backoff_s=backoff,
+        agreeing=shop.agreeing,
+        stop_after=shop.stop_after,
         autothrottle=delay > 0,
     )
 

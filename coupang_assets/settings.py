@@ -80,12 +80,33 @@ class ShopSettings(BaseModel):
     fragment_path: str = Field(
         "/vp/products/{product_id}/breadcrumb-gnbmenu", description="the older layout's separate breadcrumb"
     )
-    user_agent: str = Field("coupang-assets (+category dictionary)", min_length=1)
+    user_agent: str = Field(
+        "coupang-assets (+category dictionary)",
+        min_length=1,
+        description="says who asks; give an address where the shop can reach you",
+    )
     delay_seconds: float = Field(1.0, ge=0, description="between requests to the real shop (none to the loopback shop)")
-    concurrency: int = Field(2, ge=1, le=16)
-    timeout_seconds: float = Field(20.0, gt=0)
+    concurrency: int = Field(2, ge=1, le=16, description="requests under way at a time; one that waits counts")
+    timeout_seconds: float = Field(20.0, gt=0, description="after which a request without an answer has failed")
     retries: int = Field(3, ge=0, le=10, description="of one page, on refusals and server errors, with growing delay")
     candidates: int = Field(5, ge=1, le=50, description="products tried for a category, most frequent first")
+    agreeing: int = Field(
+        2,
+        ge=1,
+        le=50,
+        description="products that must give a category the same names before no further one is asked; with 1 a "
+        "product on the wrong shelf names its category and nobody sees it",
+    )
+    backoff_seconds: float = Field(5.0, ge=0, description="before a refused page is asked again; doubles each time")
+    stop_after: int = Field(
+        20, ge=1, description="products refused or unreachable in a row after which the crawl stops for this time"
+    )
+    maximum_page_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="a larger page is dropped")
+    offline: Path | None = Field(
+        None,
+        description="take names from here instead of asking the shop: a CSV of category4 and cate1_name…cate5_name (or "
+        "code and level1…level6), a saved product page, or a folder of them",
+    )
     minimum_named_share: float = Field(
         0.8, ge=0, le=1, description="of the new categories that have a name to find; below it the month stops"
     )
@@ -173,4 +194,7 @@ def load_settings() -> Settings:
         raise CoupangAssetsError(f"settings do not hold: {wrong}", "correct them in the environment or .env") from None
     except SettingsError as error:
         raise CoupangAssetsError(f"settings do not hold: {error}", "give lists and groups as JSON") from None
-    return settings.model_copy(update={"root": settings.root.expanduser().absolute()})
+    # Processes Dagster starts may have another current folder.
+    offline = settings.shop.offline
+    shop = settings.shop.model_copy(update={"offline": offline and offline.expanduser().absolute()})
+    return settings.model_copy(update={"root": settings.root.expanduser().absolute(), "shop": shop})

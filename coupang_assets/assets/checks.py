@@ -9,6 +9,7 @@ import dagster as dg
 import ibis.expr.types as ir
 import pandas as pd
 
+from coupang_assets.assets.crawl_metadata import disagreements
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.crawling.journal import iter_journal
 from coupang_assets.crawling.outcomes import Outcome
@@ -18,6 +19,7 @@ from coupang_assets.datasets import (
     CATEGORY_MERGE,
     COUPANG_CATE_ALL,
     COUPANG_TRAIN,
+    CRAWL_JOURNAL,
     DEFINE_DAILIES,
     RAW_DAILIES,
     RT_CATEGORY_INFO,
@@ -69,6 +71,24 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
                 "threshold": settings.shop.minimum_named_share,
                 "outcomes": table_metadata(outcomes.rename_axis("outcome").reset_index(name="categories")),
             },
+        )
+
+    @dg.asset_check(
+        asset=CRAWL_JOURNAL.name,
+        partitions_def=partitions,
+        additional_ins={"diff_data": dg.AssetIn()},
+        description="The products of a new category show the same names; where they do not, the majority's are taken.",
+    )
+    def products_agree_on_names(crawl_journal: Path, diff_data: pd.DataFrame) -> dg.AssetCheckResult:
+        table = summarize(iter_journal(crawl_journal))
+        new = table[category_keys(table).isin(category_keys(diff_data))]
+        dissent = int(new["dissent"].notna().sum())
+        compared = dissent + int((new["dissent"].isna() & (new["agreeing"] > 1)).sum())
+        return dg.AssetCheckResult(
+            passed=not dissent,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"products disagree on {dissent} of the {compared} new categories that several were asked for",
+            metadata={"disagreements": disagreements(new)},
         )
 
     @dg.asset_check(
@@ -172,6 +192,7 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         )
 
     return [
+        products_agree_on_names,
         new_categories_named,
         same_categories_as_updated_unique,
         every_merge_accounted_for,

@@ -45,7 +45,7 @@ class MonthlyAssets:
         code: tuple[ModuleType, ...],
         kinds: tuple[str, ...] = (),
         ins: Mapping[str, dg.AssetIn] | None = None,
-        deps: tuple[dg.AssetKey | str, ...] = (),
+        deps: tuple[dg.AssetKey | dg.AssetDep, ...] = (),
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """Decorator for the function that makes ``dataset``.
 

@@ -1,29 +1,53 @@
 """Step 3: names of the new categories from the shop's product pages, and the month's category dictionary."""
 
-import shutil
 from pathlib import Path
 
 import dagster as dg
 import ibis.expr.types as ir
 import pandas as pd
+from pydantic import Field
 
+from coupang_assets.assets.crawl_metadata import names_metadata, progress_line, recheck_metadata, request_metadata
 from coupang_assets.assets.monthly import MonthlyAssets, from_base_month
 from coupang_assets.assets.sources import SHOP
-from coupang_assets.crawling import journal, parsers, runner, summary
+from coupang_assets.crawling import agreement, journal, parsers, runner, summary
+from coupang_assets.crawling import recheck as rechecking
+from coupang_assets.crawling.candidates import category_key_list
+from coupang_assets.crawling.offline import take_offline
 from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.crawling.shop import Shop
-from coupang_assets.crawling.summary import summarize
-from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_CANDIDATES, CRAWL_JOURNAL
-from coupang_assets.files import atomic_path
+from coupang_assets.crawling.summary import summarize, summary_version
+from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_CANDIDATES, CRAWL_JOURNAL, RECHECK
+from coupang_assets.months import base_month_mapping
 from coupang_assets.pipeline import categories, names
+from coupang_assets.pipeline import recheck as recheck_tables
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
-from coupang_assets.storage.metadata import table_metadata
-from coupang_assets.storage.spec_files import RECORDED
+from coupang_assets.storage.spec_files import RECORDED, AppendedFile
+
+
+class NamesFrom(dg.Config):
+    """Run configuration of ``crawl_journal``."""
+
+    offline: str | None = Field(
+        default=None,
+        description="take names from this CSV, saved page or folder of them instead of asking the shop; "
+        "empty: what COUPANG_SHOP__OFFLINE says",
+    )
+
+
+class RecheckConfig(dg.Config):
+    """Run configuration of ``recheck``."""
+
+    share: float = Field(default=0.05, gt=0, le=1, description="share of the known categories that is asked again")
+    seed: int = Field(default=0, description="another one chooses other categories")
+    take_over: bool = Field(
+        default=False, description="take the new names of renamed categories over into the month's crawl journal"
+    )
 
 
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
-    """``crawl_candidates``, ``crawl_journal``, ``coupang_cate_all``."""
+    """``crawl_candidates``, ``crawl_journal``, ``coupang_cate_all``, ``recheck``."""
 
     @monthly.asset(CRAWL_CANDIDATES, code=(categories,), kinds=("duckdb",))
     def crawl_candidates(raw_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> pd.DataFrame:
@@ -31,47 +55,51 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
 
     @monthly.asset(
         CRAWL_JOURNAL,
-        code=(names, parsers, summary),
+        code=(names, parsers, agreement, summary),
         kinds=("scrapy",),
-        ins={"earlier": from_base_month(CRAWL_JOURNAL, RECORDED)},
-        deps=(SHOP,),
+        deps=(SHOP, dg.AssetDep(CRAWL_JOURNAL.name, partition_mapping=base_month_mapping())),
     )
     def crawl_journal(
         context: dg.AssetExecutionContext,
+        config: NamesFrom,
         crawl_candidates: pd.DataFrame,
         diff_data: pd.DataFrame,
-        earlier: Path | None,
         layout: dg.ResourceParam[Layout],
+        settings: dg.ResourceParam[Settings],
         shop: dg.ResourceParam[Shop],
-    ) -> Path:
-        path = layout.month_folder(context.partition_key) / CRAWL_JOURNAL.paths[0]
-        if earlier is not None and not path.exists():
-            with atomic_path(path) as temporary:
-                shutil.copyfile(earlier, temporary)
+    ) -> AppendedFile:
+        month = context.partition_key
+        path = layout.month_folder(month) / CRAWL_JOURNAL.paths[0]
+        earlier = _earlier_journals(layout, month)
+        with journal.JournalWriter.open(path) as writer:
+            for one in earlier:
+                writer.absorb(one)
         known = summarize(journal.iter_journal(path))
-        unresolved = known[known["outcome"] != Outcome.NAMED]
-        asked = names.to_ask(crawl_candidates, diff_data, unresolved)
-        with shop.open(context.partition_key) as options:
-            crawled = runner.crawl(asked, path, options, lambda progress: context.log.info(_progress_line(progress)))
-        outcomes = (
-            crawled.table["outcome"].astype(str).value_counts().rename_axis("outcome").reset_index(name="categories")
-        )
-        context.add_output_metadata(
-            {
-                "categories asked": len(crawled.table),
-                "outcomes": table_metadata(outcomes.sort_values("outcome")),
-                "still unnamed": table_metadata(_unnamed(crawled.table)),
-                "requests": crawled.progress.requests,
-                "requests per second": round(crawled.progress.requests_per_s, 1),
-                "seconds": round(crawled.progress.elapsed_s, 1),
-                "stopped early": crawled.stopped or "no",
-            }
-        )
-        return path
+        named_before = summarize(attempt for one in earlier for attempt in journal.iter_journal(one))
+        named_before = named_before[named_before["outcome"] == Outcome.NAMED]
+        wanted = names.unnamed_categories(diff_data, known[known["outcome"] != Outcome.NAMED])
+        asked = names.to_ask(crawl_candidates, names.without(wanted, named_before))
+        keys = category_key_list(wanted)
+        offline = Path(config.offline) if config.offline else settings.shop.offline
+        if offline is not None:
+            taken = take_offline(offline, keys, asked, path)
+            table, metadata = taken.table, {
+                "names from": str(offline), "rows and pages read": taken.read, "of no use": taken.unused,
+                "answers taken": taken.taken,
+            }  # fmt: skip
+        else:
+            with shop.open(month) as options:
+                crawled = runner.crawl(asked, path, options, lambda state: context.log.info(progress_line(state)))
+            if crawled.stopped:
+                context.log.warning(f"the crawl stopped early ({crawled.stopped}); run it again to go on from there")
+            table = names.explain_not_asked(summarize(journal.iter_journal(path), keys), asked)
+            metadata = {"names from": shop.describe(), **request_metadata(crawled)}
+        context.add_output_metadata({**metadata, **names_metadata(table)})
+        return AppendedFile(path, summary_version(summarize(journal.iter_journal(path))))
 
     @monthly.asset(
         COUPANG_CATE_ALL,
-        code=(names, summary),
+        code=(names, agreement, summary),
         kinds=("pandas",),
         ins={"base": from_base_month(COUPANG_CATE_ALL, RECORDED)},
     )
@@ -79,27 +107,84 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, diff_data: pd.DataFrame, crawl_journal: Path, base: pd.DataFrame | None
     ) -> pd.DataFrame:
         known = summarize(journal.iter_journal(crawl_journal))
-        rows = names.extend_dictionary(base, diff_data, known[known["outcome"] == Outcome.NAMED])
+        named = known[known["outcome"] == Outcome.NAMED]
+        renamed = named[named["recheck_month"] == context.partition_key]
+        rows = names.extend_dictionary(base, diff_data, named, renamed)
         context.add_output_metadata(
             {
                 "categories of the base month": 0 if base is None else len(base),
                 "new categories": len(diff_data),
+                "names taken over from a re-check": len(renamed),
                 "without a name": int(rows["cate1_name"].isna().sum()),
             }
         )
         return rows
 
-    return [crawl_candidates, crawl_journal, coupang_cate_all]
+    @monthly.asset(RECHECK, code=(recheck_tables, parsers, agreement, summary), kinds=("scrapy",), deps=(SHOP,))
+    def recheck(
+        context: dg.AssetExecutionContext,
+        config: RecheckConfig,
+        coupang_cate_all: pd.DataFrame,
+        crawl_candidates: pd.DataFrame,
+        crawl_journal: Path,
+        layout: dg.ResourceParam[Layout],
+        settings: dg.ResourceParam[Settings],
+        shop: dg.ResourceParam[Shop],
+    ) -> pd.DataFrame:
+        month = context.partition_key
+        sampled = recheck_tables.sample_known(coupang_cate_all, config.share, config.seed)
+        named_by = summarize(journal.iter_journal(crawl_journal))
+        products = recheck_tables.products_to_ask(sampled, crawl_candidates, named_by, settings.shop.candidates)
+        own = rechecking.unfinished_journal(layout.month_folder(month) / "crawl" / "rechecks")
+        with shop.open(month) as options:
+            crawled = runner.crawl(products, own, options, lambda state: context.log.info(progress_line(state)))
+        found = recheck_tables.findings(sampled, summarize(journal.iter_journal(own), category_key_list(products)))
+        if crawled.stopped is None:
+            own = rechecking.finish(own)
+        taken = 0
+        if config.take_over:
+            renamed = category_key_list(found[found["finding"] == recheck_tables.RENAMED])
+            taken = rechecking.take_over(own, renamed, crawl_journal, month)
+            _record_journal(context, crawl_journal)
+        context.add_output_metadata(
+            {
+                "names from": shop.describe(),
+                **request_metadata(crawled),
+                **recheck_metadata(found, known=int(coupang_cate_all["cate1_name"].notna().sum())),
+                "answers taken over": taken,
+                "journal": dg.MetadataValue.path(own),
+            }
+        )
+        return found
+
+    return [crawl_candidates, crawl_journal, coupang_cate_all, recheck]
 
 
-def _progress_line(progress: runner.CrawlProgress) -> str:
-    outcomes = ", ".join(f"{count} {name}" for name, count in progress.outcomes.items())
-    return (
-        f"{progress.categories_done} of {progress.categories_total} categories, "
-        f"{progress.requests} requests, {progress.requests_per_s:.0f} a second; {outcomes or 'no answer yet'}"
+def _earlier_journals(layout: Layout, month: str) -> list[Path]:
+    """Journal of the latest earlier month that has one; each month's holds those before it."""
+    journals = [
+        layout.folder_on_disk(earlier) / CRAWL_JOURNAL.paths[0]
+        for earlier in layout.months_with_dictionary()
+        if earlier < month
+    ]
+    return [path for path in journals if path.exists()][-1:]
+
+
+def _record_journal(context: dg.AssetExecutionContext, path: Path) -> None:
+    """Tell Dagster that the month's journal says something else now, so that what follows from it is stale."""
+    key = dg.AssetKey(CRAWL_JOURNAL.name)
+    known = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(key, asset_partitions=[context.partition_key]), limit=1
+    ).records
+    latest = known[0].asset_materialization if known else None
+    version = summary_version(summarize(journal.iter_journal(path)))
+    context.log_event(
+        dg.AssetMaterialization(
+            key,
+            partition=context.partition_key,
+            description="Names of a re-check were taken over.",
+            metadata={"path": dg.MetadataValue.path(path), "content hash": version},
+            # Code and inputs are those it was made from before.
+            tags={**((latest.tags or {}) if latest else {}), "dagster/data_version": version},
+        )
     )
-
-
-def _unnamed(table: pd.DataFrame) -> pd.DataFrame:
-    unnamed = table[table["outcome"] != Outcome.NAMED]
-    return unnamed[["category1", "category2", "category3", "category4", "outcome", "reason"]].head(50)

@@ -39,7 +39,9 @@ _STYLES = {"done": "green", "failed": "bold red", "skipped": "yellow", "waiting 
 
 
 @dataclass
-class _Step:
+class StepProgress:
+    """One step of a run."""
+
     state: str = "waiting"
     message: str = ""
     started: float = 0.0
@@ -47,10 +49,10 @@ class _Step:
 
 
 @dataclass
-class _Progress:
+class RunProgress:
     """What the run's event log says, step by step."""
 
-    steps: dict[str, _Step]
+    steps: dict[str, StepProgress]
     console: Console
     cursor: str | None = None
     lines: list[str] = field(default_factory=list)
@@ -63,7 +65,7 @@ class _Progress:
             if entry.step_key in self.steps:
                 self._read_entry(self.steps[entry.step_key], entry)
 
-    def _read_entry(self, step: _Step, entry: Any) -> None:
+    def _read_entry(self, step: StepProgress, entry: Any) -> None:
         event = entry.dagster_event
         if event is None:
             step.message = entry.user_message
@@ -114,13 +116,13 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
     keys = _selected(job, select)
     plan = dg.AssetSelection.assets(*keys)
     steps = _steps_in_order(defs, plan)
-    progress = _Progress({name: _Step() for name in steps}, console)
+    progress = RunProgress({name: StepProgress() for name in steps}, console)
     run_id = str(uuid4())
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     if base is not None:
         config["resources"] = {"base_month": {"config": {"month": base}}}
     console.print(f"Work month [bold]{key}[/bold] under {escape(str(settings.root))}")
-    with _live(progress, instance, run_id, console):
+    with live_progress(progress, instance, run_id, console):
         result = job.execute_in_process(
             run_config=config,
             instance=instance,
@@ -137,8 +139,12 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
             console.print(table)
     for event in result.all_events:
         if event.is_step_failure:
-            console.print(Text(f"{event.step_key} failed: {_explanation(event)}", "red"))
-    failed_checks = [evaluation for evaluation in checks if not evaluation.passed]
+            console.print(Text(f"{event.step_key} failed: {explanation(event)}", "red"))
+    failed_checks = [
+        evaluation
+        for evaluation in checks
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR
+    ]
     if result.success and not failed_checks:
         console.print(f"[green]{key} is done.[/green] Look at it with: coupang-assets ui")
         return True
@@ -178,7 +184,8 @@ def _steps_in_order(defs: dg.Definitions, selection: dg.AssetSelection) -> list[
 
 
 @contextmanager
-def _live(progress: _Progress, instance: dg.DagsterInstance, run_id: str, console: Console) -> Iterator[None]:
+def live_progress(progress: RunProgress, instance: dg.DagsterInstance, run_id: str, console: Console) -> Iterator[None]:
+    """Show the run's progress while the block executes it."""
     ended = threading.Event()
 
     def follow() -> None:
@@ -226,13 +233,15 @@ def _checks_table(checks: Sequence[dg.AssetCheckEvaluation]) -> Table:
     table.add_column("check and what it found", overflow="fold")
     table.add_column("")
     for check in checks:
-        passed = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
+        failed = Text("FAILED", "bold red") if check.severity is dg.AssetCheckSeverity.ERROR else Text("look", "yellow")
+        passed = Text("passed", "green") if check.passed else failed
         found = f"{check.check_name.replace('_', ' ')}: {check.description}"
         table.add_row(check.asset_key.to_user_string(), Text(found), passed)
     return table
 
 
-def _explanation(event: dg.DagsterEvent) -> str:
+def explanation(event: dg.DagsterEvent) -> str:
+    """Why a step failed, for people."""
     data = event.step_failure_data
     if data.user_failure_data is not None and data.user_failure_data.description:
         return data.user_failure_data.description

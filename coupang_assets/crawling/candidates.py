@@ -5,17 +5,26 @@ Belongs here: reading the table of candidates, planning. Does not: choosing cand
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import pandas as pd
 
+from coupang_assets.crawling.agreement import CategoryAnswers
 from coupang_assets.crawling.job import Candidate, CategoryTask
 from coupang_assets.crawling.journal import CATEGORY_COLUMNS, Answer, Attempt, CategoryKey
 from coupang_assets.crawling.outcomes import DEFINITIVE, Outcome
+from coupang_assets.crawling.parsers import PARSERS_VERSION
 from coupang_assets.errors import CoupangAssetsError
 
 CANDIDATE_COLUMNS: Final = [*CATEGORY_COLUMNS, "rank", "product_id"]
+
+
+def category_key_list(table: pd.DataFrame) -> list[CategoryKey]:
+    """The distinct categories of a table with `CATEGORY_COLUMNS`, in order of appearance; a missing code is empty."""
+    columns = (_texts(table[column]) for column in CATEGORY_COLUMNS)
+    return list(dict.fromkeys(zip(*columns, strict=True)))
 
 
 def candidates_by_category(candidates: pd.DataFrame) -> dict[CategoryKey, list[Candidate]]:
@@ -61,27 +70,38 @@ def _texts(column: pd.Series) -> list[str]:
     return texts
 
 
-def open_tasks(by_category: dict[CategoryKey, list[Candidate]], attempts: Iterable[Attempt]) -> Iterator[CategoryTask]:
+def open_tasks(
+    by_category: dict[CategoryKey, list[Candidate]], attempts: Iterable[Attempt], agreeing: int
+) -> Iterator[CategoryTask]:
     """Categories that still need a request or an answer copied, with the candidates left to them.
 
-    Left out are categories that have a name, and candidates with a definitive outcome in their own category.
-    A candidate with a definitive outcome in another category carries it as `known`.
+    Left out are categories that `agreeing` products name alike, and candidates with a definitive outcome in their own
+    category. A candidate with a definitive outcome in another category carries it as `known`. A page without a
+    breadcrumb is read again once the parsers have learned more.
     """
     products = {candidate.product_id for candidates in by_category.values() for candidate in candidates}
-    named: set[CategoryKey] = set()
+    answers: dict[CategoryKey, CategoryAnswers] = {}
     ended: set[tuple[CategoryKey, str]] = set()
-    answers: dict[str, Answer] = {}
+    known: dict[str, Answer] = {}
     for attempt in attempts:
-        if attempt.outcome is Outcome.NAMED:
-            named.add(attempt.category)
-        if attempt.outcome in DEFINITIVE and attempt.product_id in products:
+        if not _is_definitive(attempt):
+            continue
+        if attempt.category in by_category:
+            answers.setdefault(attempt.category, CategoryAnswers()).add(attempt)
+        if attempt.product_id in products:
             ended.add((attempt.category, attempt.product_id))
-            answers[attempt.product_id] = Answer.from_json(attempt.to_json())
+            known[attempt.product_id] = Answer.from_json(attempt.to_json())
     for category, candidates in by_category.items():
         left = tuple(
-            Candidate(candidate.rank, candidate.product_id, candidate.shared, answers.get(candidate.product_id))
+            Candidate(candidate.rank, candidate.product_id, candidate.shared, known.get(candidate.product_id))
             for candidate in candidates
             if (category, candidate.product_id) not in ended
         )
-        if left and category not in named:
-            yield CategoryTask(category, left)
+        votes = answers[category].votes() if category in answers else Counter()
+        if left and max(votes.values(), default=0) < agreeing:
+            yield CategoryTask(category, left, tuple(votes.items()))
+
+
+def _is_definitive(attempt: Attempt) -> bool:
+    read_by_less = attempt.outcome is Outcome.NO_BREADCRUMB and attempt.parsers_version < PARSERS_VERSION
+    return attempt.outcome in DEFINITIVE and not read_by_less

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
+from coupang_assets.crawling.agreement import Names
 from coupang_assets.crawling.journal import Answer, CategoryKey
 from coupang_assets.crawling.options import CrawlOptions
 
@@ -34,10 +35,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class CategoryTask:
-    """A category without a name and its candidates, in the order they are asked."""
+    """A category that still needs answers.
+
+    Attributes:
+        candidates: products to ask, in order.
+        votes: names that other products gave it already, and how many did.
+    """
 
     category: CategoryKey
     candidates: tuple[Candidate, ...]
+    votes: tuple[tuple[Names, int], ...] = ()
 
 
 def write_job(file: IO[str], options: CrawlOptions, tasks: Iterable[CategoryTask]) -> int:
@@ -58,6 +65,7 @@ def read_job(file: IO[str]) -> tuple[CrawlOptions, Iterator[CategoryTask]]:
 def _task_record(task: CategoryTask) -> dict[str, Any]:
     return {
         "category": task.category,
+        "votes": task.votes,
         "candidates": [
             [one.rank, one.product_id, one.shared, one.known.to_json() if one.known else None]
             for one in task.candidates
@@ -74,4 +82,5 @@ def _task(line: str) -> CategoryTask:
             Candidate(rank, product_id, shared, Answer.from_json(known) if known else None)
             for rank, product_id, shared, known in record["candidates"]
         ),
+        tuple((tuple(names), count) for names, count in record["votes"]),
     )

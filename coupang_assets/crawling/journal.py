@@ -9,6 +9,7 @@ The journal is also the cache: what it says about a product is not asked again (
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -40,6 +41,7 @@ class Answer:
         url: where the answer came from in the end, after redirects; empty when nothing was asked.
         status: HTTP status of the answer; None without one.
         parser: the page's source of `names`, one of `parsers`' constants.
+        parsers_version: of the parsers that read the page (`parsers.PARSERS_VERSION`).
         names: top to leaf, home and campaign excluded.
         alternatives: what other sources on the page say where they differ.
         campaign: names dropped in front of `names`.
@@ -52,6 +54,7 @@ class Answer:
     url: str = ""
     status: int | None = None
     parser: str | None = None
+    parsers_version: int = 1
     names: tuple[str, ...] = ()
     alternatives: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     campaign: tuple[str, ...] = ()
@@ -82,6 +85,8 @@ class Attempt(Answer):
     Attributes:
         rank: the candidate's place among its category's candidates, smaller first.
         time: when it ended, UTC, ISO 8601 with milliseconds.
+        recheck_month: the work month whose re-check this answer was taken over from; None for an ordinary one.
+        recheck_began: when that re-check began; earlier answers of the category no longer count.
     """
 
     category1: str
@@ -91,6 +96,8 @@ class Attempt(Answer):
     product_id: str
     rank: int
     time: str
+    recheck_month: str | None = None
+    recheck_began: str | None = None
 
     @classmethod
     def of(cls, category: CategoryKey, product_id: str, rank: int, answer: Answer) -> Self:
@@ -166,7 +173,29 @@ class JournalWriter:
             OSError: the disk is full or gone.
         """
         line = json.dumps(attempt.to_json(), ensure_ascii=False, separators=(",", ":")) + "\n"
-        data = memoryview(line.encode("utf-8", "replace"))
+        self._append(line.encode("utf-8", "replace"))
+
+    def absorb(self, journal: Path) -> int:
+        """Append the attempts of another journal that this one lacks; the number of them.
+
+        Safe to be cut off: the next time adds the rest.
+
+        Raises:
+            CoupangAssetsError: a line of the other one is damaged.
+        """
+        with os.fdopen(os.dup(self._descriptor), "rb") as own:
+            own.seek(0)
+            known = {_digest(line) for line in own}
+        added = 0
+        for line, _ in _whole_lines(journal):
+            if (digest := _digest(line)) not in known:
+                known.add(digest)
+                self._append(line)
+                added += 1
+        return added
+
+    def _append(self, line: bytes) -> None:
+        data = memoryview(line)
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
@@ -184,6 +213,10 @@ class JournalWriter:
     def _sync(self) -> None:
         os.fsync(self._descriptor)
         self._synced_at = time.monotonic()
+
+
+def _digest(line: bytes) -> bytes:
+    return hashlib.blake2b(line, digest_size=16).digest()
 
 
 def _lock(descriptor: int, path: Path, timeout_s: float) -> None:
@@ -220,6 +253,10 @@ def iter_journal(path: Path) -> Iterator[Attempt]:
     Raises:
         CoupangAssetsError: another line is damaged; names file and line.
     """
+    return (attempt for _, attempt in _whole_lines(path))
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[bytes, Attempt]]:
     try:
         lines = path.open("rb")
     except FileNotFoundError:
@@ -229,7 +266,7 @@ def iter_journal(path: Path) -> Iterator[Attempt]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield _attempt(line)
+                yield line, _attempt(line)
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise CoupangAssetsError(
                     f"crawl journal {path}, line {number} is damaged: {type(error).__name__}: {error}",

@@ -1,4 +1,4 @@
-"""Downloader middlewares: which hosts are contacted, and how long is waited after a refusal.
+"""Downloader middlewares: which hosts are contacted, and how long is waited between requests and after a refusal.
 
 Belongs here: what concerns single requests. Does not: what follows for a category (`spider.py`).
 """
@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Self
+from typing import Final, Self
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.exceptions import IgnoreRequest
+from scrapy.extensions.throttle import AutoThrottle
 from scrapy.http import Response, TextResponse
+from scrapy.robotstxt import RobotParser
 from scrapy.settings import BaseSettings
 from scrapy.utils.httpobj import urlparse_cached
 
 from coupang_assets.crawling.parsers import is_refusal
-from coupang_assets.crawling.scrapy_settings import MAX_BACKOFF_S
+from coupang_assets.crawling.scrapy_settings import MAX_BACKOFF_S, STOPPED_CRAWL_DELAY, STOPPED_REFUSED
 
 logger = logging.getLogger(__name__)
+
+MAX_CRAWL_DELAY_S: Final = 600.0
+"""A shop that wants longer pauses does not want to be crawled: no product is asked."""
 
 _DEFAULT_PORTS = {80, 443}
 
@@ -48,6 +53,55 @@ class ShopHostMiddleware:
         port = url.port or (443 if url.scheme == "https" else 80)
         if url.hostname != self._host or port not in self._ports:
             raise OtherHostError(f"redirected to another host: {url.netloc[:100]}")
+
+
+class CrawlDelayMiddleware:
+    """Keeps the `Crawl-delay` of the shop's robots.txt where it is longer than our own, AutoThrottle or not.
+
+    A robots.txt that the shop fails to serve forbids everything (RFC 9309, 2.3.1.4); the crawl then stops.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._wanted_s = 0.0
+        crawler.signals.connect(self._robots_parsed, signal=signals.robots_parsed)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        return cls(crawler)
+
+    def process_request(self, request: Request) -> None:
+        if self._wanted_s > MAX_CRAWL_DELAY_S:
+            raise IgnoreRequest(f"robots.txt asks for {self._wanted_s:.0f} s between requests")
+
+    def process_response(self, request: Request, response: Response) -> Response:
+        if not request.meta.get("dont_obey_robotstxt") or response.status < 500:
+            return response
+        logger.warning("robots.txt: HTTP %d; nothing is asked", response.status)
+        self._crawler.spider.stop(STOPPED_REFUSED)  # type: ignore[union-attr]
+        return response.replace(body=b"User-agent: *\nDisallow: /\n")
+
+    def _robots_parsed(self, robotparser: RobotParser, request: Request) -> None:
+        settings = self._crawler.settings
+        self._wanted_s = wanted_s = robotparser.crawl_delay(settings["USER_AGENT"]) or 0.0
+        if wanted_s <= settings.getfloat("DOWNLOAD_DELAY"):
+            return
+        if wanted_s > MAX_CRAWL_DELAY_S:
+            self._crawler.spider.stop(STOPPED_CRAWL_DELAY)  # type: ignore[union-attr]
+            return
+        logger.info("robots.txt asks for %.1f s between requests", wanted_s)
+        engine, extensions = self._crawler.engine, self._crawler.extensions
+        assert engine is not None
+        assert extensions is not None
+        for extension in extensions.middlewares:
+            if isinstance(extension, AutoThrottle):
+                extension.mindelay = max(extension.mindelay, wanted_s)
+                extension.maxdelay = max(extension.maxdelay, wanted_s)
+        key = engine.downloader.get_slot_key(request)
+        # Counts for a slot that is made anew after a pause; the one there is has its own.
+        engine.downloader.per_slot_settings[key] = {"delay": wanted_s}
+        if key in engine.downloader.slots:
+            engine.downloader.slots[key].delay = max(engine.downloader.slots[key].delay, wanted_s)
 
 
 class BackoffRetryMiddleware(RetryMiddleware):

@@ -30,7 +30,8 @@ class CrawlOptions:
         max_bytes: size of a body, compressed or not, above which it is dropped.
         retries: further requests for one page after a refusal or a passing failure.
         backoff_s: seconds before the first retry; doubled for each further one, more if the shop's Retry-After says so.
-        obey_robots: ask robots.txt first and leave alone what it forbids.
+        agreeing: products that must give a category the same names before no further one is asked.
+        obey_robots: ask robots.txt first, leave alone what it forbids and keep its Crawl-delay.
         autothrottle: adapt the delay to the shop's latency.
         stop_after: products in a row that are refused, or cannot be reached, after which the crawl stops for this
             time; the next one goes on from there.
@@ -47,6 +48,7 @@ class CrawlOptions:
     max_bytes: int = 8 * 1024 * 1024
     retries: int = 2
     backoff_s: float = 5.0
+    agreeing: int = 2
     obey_robots: bool = True
     autothrottle: bool = True
     stop_after: int = 20
@@ -72,7 +74,7 @@ class CrawlOptions:
                 )
         for name, least in (
             ("delay_s", 0), ("concurrency", 1), ("timeout_s", 0.001), ("max_bytes", 1),
-            ("retries", 0), ("backoff_s", 0), ("stop_after", 1),
+            ("retries", 0), ("backoff_s", 0), ("agreeing", 1), ("stop_after", 1),
         ):  # fmt: skip
             if not getattr(self, name) >= least:
                 raise CoupangAssetsError(f"crawl option {name}={getattr(self, name)!r}", f"give at least {least}")

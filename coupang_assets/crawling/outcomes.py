@@ -26,7 +26,8 @@ class Outcome(StrEnum):
 
 
 DEFINITIVE: Final = frozenset({Outcome.NAMED, Outcome.OFF_SALE, Outcome.NO_BREADCRUMB})
-"""Outcomes that stay true; a product that has one is never fetched again. The others are tried again by a later run."""
+"""Outcomes that stay true: a product that has one is not fetched again (unless, without a breadcrumb, the parsers have
+learned more since). The others are tried again by a later run."""
 
 NOT_ASKED: Final = "not_asked"
 """Stands in the outcome column of a category without any attempt, because the crawl stopped before its turn."""

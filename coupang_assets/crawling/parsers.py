@@ -25,6 +25,9 @@ from w3lib.html import remove_tags, remove_tags_with_content
 
 from coupang_assets.crawling.outcomes import Outcome
 
+PARSERS_VERSION: Final = 1
+"""Raised whenever these parsers find names on pages they found none on before: such pages are then asked for again."""
+
 MAX_LEVELS: Final = 5
 MAX_NAME_LENGTH: Final = 200
 

@@ -38,7 +38,7 @@ class CrawlProgress:
 
     Attributes:
         categories_total: categories of the candidates.
-        categories_done: those that have a name or no candidate left, answered by the journal or by now.
+        categories_done: those agreed on or without a candidate left, by the journal or by now.
         requests: HTTP requests made by this crawl, robots.txt included.
         outcomes: attempts of this crawl by outcome.
         elapsed_s: seconds since its start.
@@ -63,7 +63,8 @@ class CrawlSummary:
         table: one row for each category of the candidates, as `summary.summarize` gives it from the whole journal;
             outcome is `outcomes.NOT_ASKED` where a stopped crawl did not come to a category.
         progress: the last progress.
-        stopped: "refused" or "unreachable" when the crawl stopped before its end; the next one goes on from there.
+        stopped: "refused", "unreachable" or "crawl_delay" (robots.txt asks for longer pauses than a crawl can make)
+            when the crawl stopped before its end; the next one goes on from there.
     """
 
     table: pd.DataFrame
@@ -79,8 +80,8 @@ def crawl(
 ) -> CrawlSummary:
     """Ask the shop for the names of the candidates' categories and write each attempt to the journal.
 
-    Candidates are tried in turn until one names the category. What the journal answers is not asked again. Blocks
-    until the crawling process is gone, also when it raises.
+    Candidates are tried in turn until `options.agreeing` of them give the category the same names. What the journal
+    answers is not asked again. Blocks until the crawling process is gone, also when it raises.
 
     Args:
         candidates: one row a candidate; columns category1..category4 and product_id (strings), rank (whole number).
@@ -100,7 +101,7 @@ def crawl(
     started = time.monotonic()
     # A nameless file: nothing is left of it, even when this process is killed.
     with JournalWriter.open(journal) as writer, tempfile.TemporaryFile("w+", encoding="utf-8") as job:
-        open_count = write_job(job, options, open_tasks(by_category, iter_journal(journal)))
+        open_count = write_job(job, options, open_tasks(by_category, iter_journal(journal), options.agreeing))
         job.seek(0)
         progress = CrawlProgress(total, total - open_count)
         state: dict[str, Any] = {}

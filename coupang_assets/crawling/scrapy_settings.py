@@ -14,6 +14,11 @@ from coupang_assets.crawling.options import CrawlOptions
 MAX_BACKOFF_S: Final = 300.0
 """A Retry-After longer than this is cut to it: the crawl then stops by refusals in a row and is run again later."""
 
+STOPPED_REFUSED: Final = "refused"
+"""Why the spider stopped: too many refusals in a row, or no robots.txt where there should be one."""
+STOPPED_CRAWL_DELAY: Final = "crawl_delay"
+"""Why the spider stopped: robots.txt asks for pauses that are too long for a crawl."""
+
 
 def scrapy_settings(options: CrawlOptions, journal_descriptor: int) -> dict[str, Any]:
     """Settings of one crawl that writes its attempts to an inherited, locked descriptor of the journal."""
@@ -50,6 +55,8 @@ def scrapy_settings(options: CrawlOptions, journal_descriptor: int) -> dict[str,
         "DOWNLOADER_MIDDLEWARES": {
             # Before robots.txt (100): that of another host must not be asked either.
             f"{here}.middlewares.ShopHostMiddleware": 50,
+            # Behind robots.txt, whose Crawl-delay it keeps.
+            f"{here}.middlewares.CrawlDelayMiddleware": 110,
             "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
             "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
             f"{here}.middlewares.BackoffRetryMiddleware": 550,

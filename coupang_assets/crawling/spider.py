@@ -1,4 +1,4 @@
-"""The spider: one candidate after the other, until a category has a name or no candidate is left.
+"""The spider: one candidate after the other, until enough agree on a category's names or no candidate is left.
 
 Belongs here: whom to ask next and how each request ended. Does not: reading pages (`parsers.py`), waiting and retrying
 (`middlewares.py`), writing (`pipelines.py`). Source: specification step 3.
@@ -28,16 +28,17 @@ from scrapy.exceptions import (
 from scrapy.http import Response, TextResponse
 from twisted.python.failure import Failure
 
+from coupang_assets.crawling.agreement import Names
 from coupang_assets.crawling.job import Candidate, CategoryTask
 from coupang_assets.crawling.journal import Answer, Attempt, CategoryKey
 from coupang_assets.crawling.middlewares import OtherHostError
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.outcomes import Outcome
-from coupang_assets.crawling.parsers import ParsedPage, parse_page
+from coupang_assets.crawling.parsers import PARSERS_VERSION, ParsedPage, parse_page
+from coupang_assets.crawling.scrapy_settings import STOPPED_REFUSED
 
 logger = logging.getLogger(__name__)
 
-STOPPED_REFUSED: Final = "refused"
 STOPPED_UNREACHABLE: Final = "unreachable"
 
 _PRODUCT_ID: Final = re.compile(r"[0-9]{1,20}")
@@ -49,17 +50,25 @@ _ERROR_MAX_LENGTH: Final = 300
 
 @dataclass(slots=True)
 class _Turn:
-    """A category and the candidates not yet tried."""
+    """A category, the candidates not yet tried, and what the others said."""
 
     category: CategoryKey
     left: deque[Candidate]
+    votes: Counter[Names]
+
+    def count(self, answer: Answer, agreeing: int) -> None:
+        """Take an answer into account; once enough products agree, no candidate is left."""
+        if answer.outcome is Outcome.NAMED:
+            self.votes[answer.names] += 1
+            if self.votes[answer.names] >= agreeing:
+                self.left.clear()
 
 
 class CategoryNameSpider(Spider):
     """Scrapy spider over tasks (`job.py`), taken one at a time; yields `Attempt` items.
 
     Attributes:
-        categories_done: categories that were named or have no candidate left.
+        categories_done: categories on which enough products agree or that have no candidate left.
         outcomes: attempts by outcome.
         stopped: why no further product is asked, `STOPPED_…` or "journal"; None while all goes on.
     """
@@ -100,8 +109,6 @@ class CategoryNameSpider(Spider):
             answer = self._answer_without_request(candidate)
             if answer is not None:
                 yield self._attempt(turn, candidate, answer)
-                if answer.outcome is Outcome.NAMED:
-                    turn.left.clear()
                 continue
             waiting = self._in_flight.setdefault(candidate.product_id, [])
             waiting.append((turn, candidate))
@@ -153,7 +160,7 @@ class CategoryNameSpider(Spider):
         yield from self._settle(candidate, answer, unreachable=isinstance(error, _UNREACHABLE), by_robots=by_robots)
 
     def _read(self, response: Response, requests_before: int) -> tuple[ParsedPage, Answer]:
-        if isinstance(response, TextResponse):
+        if isinstance(response, TextResponse) and (response.status != 200 or "<" in response.text):
             try:
                 page = parse_page(response.text, response.status)
             except Exception as error:
@@ -161,14 +168,17 @@ class CategoryNameSpider(Spider):
                 logger.exception("parser failed on %s", response.url)
                 page = ParsedPage(Outcome.FAILED, reason=f"parser raised {type(error).__name__}")
         else:
+            # Were it taken for a product page without a breadcrumb, the product would never be asked again.
             kind = (response.headers.get("Content-Type") or b"unknown").decode("latin-1")
-            page = ParsedPage(Outcome.FAILED, reason=f"not a page: HTTP {response.status}, {kind[:100]}")
+            what = f"HTTP {response.status}, {kind[:100]}, {len(response.body)} bytes"
+            page = ParsedPage(Outcome.FAILED, reason=f"not a page: {what}")
         assert response.request is not None
         return page, Answer(
             outcome=page.outcome,
             url=response.url,
             status=response.status,
             parser=page.parser,
+            parsers_version=PARSERS_VERSION,
             names=page.names,
             alternatives=page.alternatives,
             campaign=page.campaign,
@@ -188,8 +198,6 @@ class CategoryNameSpider(Spider):
             self._shared_answers[candidate.product_id] = answer
         for place, (turn, own) in enumerate(self._in_flight.pop(candidate.product_id)):
             yield self._attempt(turn, own, answer if place == 0 else replace(answer, requests=0))
-            if answer.outcome is Outcome.NAMED:
-                turn.left.clear()
             yield from self._continue(turn)
 
     def _count_in_a_row(self, kind: str, happened: bool) -> None:
@@ -200,11 +208,12 @@ class CategoryNameSpider(Spider):
 
     def _attempt(self, turn: _Turn, candidate: Candidate, answer: Answer) -> Attempt:
         self.outcomes[answer.outcome] += 1
+        turn.count(answer, self._options.agreeing)
         return Attempt.of(turn.category, candidate.product_id, candidate.rank, answer)
 
 
 def _turn(task: CategoryTask) -> _Turn:
-    return _Turn(task.category, deque(task.candidates))
+    return _Turn(task.category, deque(task.candidates), Counter(dict(task.votes)))
 
 
 def _requests(request: Request) -> int:

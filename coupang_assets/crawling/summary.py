@@ -1,64 +1,89 @@
 """What a journal says about each category.
 
-Belongs here: weighing the attempts of a category. Does not: the journal's form (`journal.py`).
+Belongs here: one row a category, and the version that follows from the rows. Does not: weighing the answers of several
+products (`agreement.py`), the journal's form (`journal.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any, Final
 
 import pandas as pd
 
+from coupang_assets.crawling.agreement import CategoryAnswers
 from coupang_assets.crawling.journal import CATEGORY_COLUMNS, Attempt, CategoryKey
 from coupang_assets.crawling.outcomes import NOT_ASKED, Outcome
 
 NAME_COLUMNS: Final = [f"cate{level}_name" for level in range(1, 6)]
-SUMMARY_COLUMNS: Final = [*CATEGORY_COLUMNS, "outcome", *NAME_COLUMNS, "product_id", "parser", "attempts", "reason"]
+SUMMARY_COLUMNS: Final = [
+    *CATEGORY_COLUMNS, "outcome", *NAME_COLUMNS, "product_id", "parser", "attempts", "agreeing", "dissent",
+    "recheck_month", "reason",
+]  # fmt: skip
 
 _UNNAMED_BY_WEIGHT: Final = [Outcome.REFUSED, Outcome.FAILED, Outcome.NO_BREADCRUMB, Outcome.OFF_SALE]
+_VERSIONED: Final = [*CATEGORY_COLUMNS, "outcome", *NAME_COLUMNS, "product_id", "dissent", "recheck_month"]
+_STOPPED: Final = "the crawl stopped before its turn"
 
 
-def summarize(attempts: Iterable[Attempt], categories: Iterable[CategoryKey] | None = None) -> pd.DataFrame:
+def summarize(
+    attempts: Iterable[Attempt], categories: Iterable[CategoryKey] | None = None, not_asked: str = _STOPPED
+) -> pd.DataFrame:
     """State of each category, one row each, ordered by category.
 
-    Columns: `SUMMARY_COLUMNS`; codes and names are strings, None where missing. For each product its last attempt
-    counts, except that names once found are not lost to a later attempt without. A category is named when any of its
-    products is, by the one with the smallest (rank, product_id). Otherwise its outcome is the weightiest among its
-    products: refused, failed, no_breadcrumb, off_sale; what may still change comes before what will not. So the rows
-    depend on the candidates' order and the outcomes, not on the moment any answer came.
+    A category is named when any of its products names it; the names are the majority's (`agreement.py`), `agreeing`
+    the number of products that give them, `dissent` what others say and how many. Otherwise its outcome is the
+    weightiest among its products: refused, failed, no_breadcrumb, off_sale; what may still change comes before what
+    will not. So the rows depend on the candidates' order and the outcomes, not on the moment any answer came.
 
     Args:
-        attempts: a journal, in its order.
+        attempts: a journal.
         categories: exactly these get a row, `NOT_ASKED` where there is no attempt; by default those with an attempt.
+        not_asked: the reason given for the latter.
+
+    Returns:
+        `SUMMARY_COLUMNS`; codes and names are strings, None where missing; `recheck_month` is the work month whose
+        re-check the names were taken over from.
     """
     wanted = None if categories is None else set(categories)
-    products: dict[CategoryKey, dict[str, Attempt]] = {key: {} for key in wanted or ()}
-    counts: dict[CategoryKey, int] = {}
+    answers: dict[CategoryKey, CategoryAnswers] = {key: CategoryAnswers() for key in wanted or ()}
     for attempt in attempts:
-        if wanted is not None and attempt.category not in wanted:
-            continue
-        last = products.setdefault(attempt.category, {})
-        counts[attempt.category] = counts.get(attempt.category, 0) + 1
-        before = last.get(attempt.product_id)
-        if before is None or before.outcome is not Outcome.NAMED or attempt.outcome is Outcome.NAMED:
-            last[attempt.product_id] = attempt
-    rows = [_row(key, products[key].values(), counts.get(key, 0)) for key in sorted(products)]
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS, dtype=object).astype({"attempts": "int64"})
+        if wanted is None or attempt.category in wanted:
+            answers.setdefault(attempt.category, CategoryAnswers()).add(attempt)
+    rows = [_row(key, answers[key], not_asked) for key in sorted(answers)]
+    table = pd.DataFrame(rows, columns=SUMMARY_COLUMNS, dtype=object)
+    return table.astype({"attempts": "int64", "agreeing": "int64"})
 
 
-def _row(key: CategoryKey, last: Iterable[Attempt], attempts: int) -> list[Any]:
+def summary_version(table: pd.DataFrame) -> str:
+    """Data version of what a journal says: outcomes and names, not how often or when it was asked.
+
+    Args:
+        table: of `summarize`.
+    """
+    rows = table[_VERSIONED].astype(object).where(table[_VERSIONED].notna(), "")
+    lines = ["\x1f".join(map(str, row)) for row in rows.itertuples(index=False, name=None)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _row(key: CategoryKey, answers: CategoryAnswers, not_asked: str) -> list[Any]:
     codes = [code or None for code in key]
-    in_order = sorted(last, key=lambda attempt: (attempt.rank, attempt.product_id))
-    weighed = (
-        attempt
-        for outcome in [Outcome.NAMED, *_UNNAMED_BY_WEIGHT]
-        for attempt in in_order
-        if attempt.outcome is outcome
-    )
-    telling = next(weighed, None)
+    telling = answers.telling() or _weightiest(answers)
     if telling is None:
-        return [*codes, NOT_ASKED, *[None] * len(NAME_COLUMNS), None, None, 0, "the crawl stopped before its turn"]
+        return [*codes, NOT_ASKED, *[None] * len(NAME_COLUMNS), None, None, 0, 0, None, None, not_asked]
+    votes = answers.votes()
     names = [*telling.names, *[None] * len(NAME_COLUMNS)][: len(NAME_COLUMNS)]
-    named_by = telling.product_id if telling.outcome is Outcome.NAMED else None
-    return [*codes, telling.outcome.value, *names, named_by, telling.parser, attempts, telling.error]
+    others = sorted((-count, " > ".join(path)) for path, count in votes.items() if path != telling.names)
+    return [
+        *codes, telling.outcome.value, *names,
+        (telling.product_id or None) if votes else None,
+        telling.parser, answers.attempts, votes[telling.names],
+        "; ".join(f"{path} ({-count})" for count, path in others) or None,
+        telling.recheck_month, telling.error,
+    ]  # fmt: skip
+
+
+def _weightiest(answers: CategoryAnswers) -> Attempt | None:
+    in_order = answers.in_order()
+    return next((one for outcome in _UNNAMED_BY_WEIGHT for one in in_order if one.outcome is outcome), None)

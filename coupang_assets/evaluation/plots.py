@@ -8,19 +8,16 @@ the process' Matplotlib settings is read for it or changed, and labels show on m
 
 from __future__ import annotations
 
-import importlib.util
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.charts import canvas as _canvas
+from coupang_assets.charts import font as _font
+from coupang_assets.charts import png as _png
 from coupang_assets.evaluation.metrics import NO_PREDICTION, Evaluation
 
 _INK, _MUTED, _GRID, _ACCENT = "#1f2933", "#66727f", "#dde3ea", "#1d5fa8"
@@ -193,22 +190,6 @@ def _statement(text: str) -> bytes:
     return _png(figure)
 
 
-def _canvas(width: float, height: float) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
-def _png(figure: Any) -> bytes:
-    target = io.BytesIO()
-    # Without Matplotlib's version in it, the same picture has the same bytes.
-    figure.savefig(target, format="png", dpi=130, bbox_inches="tight", pad_inches=0.3, metadata={"Software": None})
-    return target.getvalue()
-
-
 def _blues() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -231,26 +212,6 @@ def _axis_titles(axes: Any, x: str, y: str) -> None:
 def _style_ticks(axes: Any, size: float) -> None:
     for text in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
         text.set(fontproperties=_font(size), color=_INK)
-
-
-def _font(size: float, bold: bool = False) -> Any:
-    from matplotlib.font_manager import FontProperties
-
-    return FontProperties(fname=str(_font_file("NanumGothicBold.ttf" if bold else "NanumGothic.ttf")), size=size)
-
-
-@cache
-def _font_file(name: str) -> Path:
-    """A font of koreanize-matplotlib, found without importing it: its import changes Matplotlib's settings."""
-    package = importlib.util.find_spec("koreanize_matplotlib")
-    folders: Sequence[str] = (package and package.submodule_search_locations) or ()
-    for folder in folders:
-        file = Path(folder) / "fonts" / name
-        if file.exists():
-            return file
-    raise CoupangAssetsError(
-        f"The Korean font {name} is not installed.", "Install it: pip install koreanize-matplotlib"
-    )
 
 
 def _short(name: str) -> str:

@@ -51,6 +51,18 @@ class StagedFiles:
     rows: Mapping[str, int] | None = None
 
 
+@dataclass(frozen=True)
+class AppendedFile:
+    """A file its asset has appended to in place.
+
+    Attributes:
+        data_version: follows from what the file says; its bytes hold times, which make no other version.
+    """
+
+    path: Path
+    data_version: str
+
+
 def staging_folder(layout: Layout, dataset: Dataset, month: str) -> Path:
     """An empty folder to write a dataset's files to before they are committed."""
     folder = layout.month_folder(month) / f".{dataset.name}.staging"
@@ -91,7 +103,7 @@ class SpecFilesIOManager(IOManager):
                     base_month=self._base_of_output(dataset, month),
                     run_id=context.run_id,
                     code_version=context.asset_spec.code_version,
-                    data_version=content_version(records),
+                    data_version=obj.data_version if isinstance(obj, AppendedFile) else content_version(records),
                     files=records,
                 )
                 if dataset.kind is not Kind.JOURNAL:
@@ -153,8 +165,8 @@ class SpecFilesIOManager(IOManager):
                 temporary.parent.mkdir(parents=True, exist_ok=True)
                 (obj.folder / Path(name).name).replace(temporary)
             rows = {name: count for name in names if (count := (obj.rows or {}).get(Path(name).name)) is not None}
-        elif isinstance(obj, Path):
-            return [record_file(obj, name) for name in names]
+        elif isinstance(obj, AppendedFile):
+            return [record_file(obj.path, name) for name in names]
         elif isinstance(obj, pd.DataFrame | ir.Table):
             rows[names[0]] = self._write_one(dataset, obj, folder / names[0])
         else:

@@ -13,7 +13,14 @@ from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets_tests.crawling.shop import Shop, serving
 
 FAST = CrawlOptions(
-    delay_s=0.0, autothrottle=False, backoff_s=0.05, timeout_s=1.0, retries=1, max_bytes=1_000_000, stop_after=1000
+    delay_s=0.0,
+    autothrottle=False,
+    backoff_s=0.05,
+    timeout_s=1.0,
+    retries=1,
+    max_bytes=1_000_000,
+    stop_after=1000,
+    agreeing=1,
 )
 
 

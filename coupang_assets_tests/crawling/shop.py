@@ -61,13 +61,20 @@ OFF_SALE = '<html><body><div class="prod-not-find-unknown">판매 중인 상품�
 
 
 class Shop:
-    """Pages by product id; what is not set is a 2025 page named after its product."""
+    """Pages by product id; what is not set is a 2025 page named after its product.
+
+    Attributes:
+        asked: moment and path of each request.
+        answered: its access log: start, end, path and status of each request that got an answer.
+    """
 
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}
         self.fragments: dict[str, Page] = {}
         self.robots = "User-agent: *\nDisallow: /np/\n"
+        self.robots_status = 200
         self.asked: list[tuple[float, str]] = []
+        self.answered: list[tuple[float, float, str, int]] = []
         self.headers: list[dict[str, str]] = []
         self.base_url = ""
 
@@ -82,10 +89,16 @@ class Shop:
         return sum(number for path, number in paths.items() if path.startswith("/vp/"))
 
     async def _serve(self, request: Request) -> Response:
+        started = time.monotonic()
+        response = await self._answer(request)
+        self.answered.append((started, time.monotonic(), request.url.path, response.status_code))
+        return response
+
+    async def _answer(self, request: Request) -> Response:
         self.asked.append((time.monotonic(), request.url.path))
         self.headers.append(dict(request.headers))
         if request.url.path == "/robots.txt":
-            return PlainTextResponse(self.robots)
+            return PlainTextResponse(self.robots, self.robots_status)
         if request.url.path.endswith("/breadcrumb-gnbmenu"):
             make = self.fragments.get(request.path_params["product_id"])
         else:

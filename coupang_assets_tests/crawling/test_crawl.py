@@ -127,6 +127,19 @@ def test_next_crawl_asks_only_what_was_refused_or_failed(shop: Shop, options: Op
     assert shop.asked == []
 
 
+def test_page_without_a_breadcrumb_is_asked_again_once_the_parsers_have_learned_more(
+    shop: Shop, options: Options, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.page("1", "<html><h1>상품</h1></html>")
+    shop.page("2", OFF_SALE)
+    assert crawl(candidates(["1"], ["2"]), journal, options()).table.outcome.tolist() == ["no_breadcrumb", "off_sale"]
+    shop.pages.clear()
+    shop.asked.clear()
+    monkeypatch.setattr("coupang_assets.crawling.candidates.PARSERS_VERSION", 99)
+    assert crawl(candidates(["1"], ["2"]), journal, options()).table.outcome.tolist() == ["named", "off_sale"]
+    assert (shop.count("1"), shop.count("2")) == (1, 0)
+
+
 def test_product_of_several_categories_is_asked_once(shop: Shop, options: Options, journal: Path) -> None:
     shop.page("1", OFF_SALE)
     summary = crawl(candidates(["1", "2"], ["1", "2"], ["1", "3"]), journal, options(concurrency=4))
@@ -266,6 +279,7 @@ def test_full_disk_stops_the_crawl_and_leaves_a_readable_journal(
     assert 1 <= len(read_journal(journal)) <= shop.count() < 20
 
 
+@pytest.mark.slow
 @needs_proc
 def test_kill_of_caller_ends_the_crawl_and_the_next_one_repeats_nothing(
     shop: Shop, options: Options, journal: Path, tmp_path: Path
@@ -281,7 +295,7 @@ def test_kill_of_caller_ends_the_crawl_and_the_next_one_repeats_nothing(
         from coupang_assets.crawling.options import CrawlOptions
         from coupang_assets.crawling.runner import crawl
         crawl(pd.read_pickle({str(tmp_path / "candidates.pickle")!r}), Path({str(journal)!r}),
-              CrawlOptions({shop.base_url!r}, delay_s=0.01, autothrottle=False))
+              CrawlOptions({shop.base_url!r}, delay_s=0.01, autothrottle=False, agreeing=1))
     """)
     counted: dict[str, int] = {}
     for wave in (1, 2):

@@ -4,10 +4,18 @@ import pandas as pd
 import pytest
 
 from coupang_assets.datasets import CATEGORY_CODES, CATEGORY_NAMES, COUPANG_CATE_ALL, DIFF_DATA
-from coupang_assets.pipeline.names import extend_dictionary, naming_outcomes, to_ask
+from coupang_assets.pipeline.names import (
+    explain_not_asked,
+    extend_dictionary,
+    naming_outcomes,
+    to_ask,
+    unnamed_categories,
+    without,
+)
 
 CODES, NAMES = list(CATEGORY_CODES), list(CATEGORY_NAMES)
 A, B, C = ("0001", "0002", "0003", "0004"), ("0001", "0002", None, "0005"), ("0009", None, None, None)
+D = ("0009", None, None, "0044")
 
 
 def diff(*categories: tuple[str | None, ...]) -> pd.DataFrame:
@@ -58,14 +66,30 @@ def test_a_month_without_anything_new_is_the_base(base: pd.DataFrame | None) -> 
     assert list(found.columns) == list(COUPANG_CATE_ALL.column_names)
 
 
+def test_a_name_taken_over_from_a_recheck_replaces_what_is_known() -> None:
+    base = extend_dictionary(None, diff(A, B), named(A=("식품", "과일", "사과", "부사"), B=("주방",)))
+    found = extend_dictionary(base, diff(), named(A=("식품", "과일"), B=("욕실",)), named(A=("식품", "과일")))
+    assert names_of(found, A) == ["식품", "과일", None, None, None], "whole paths are replaced"
+    assert names_of(found, B)[0] == "주방"
+
+
 def test_the_shop_is_asked_for_new_categories_and_for_those_still_without_a_name() -> None:
     candidates = pd.DataFrame(
-        [(*codes, rank, f"{rank}") for codes in (A, B, C) for rank in (1, 2)], columns=[*CODES, "rank", "product_id"]
+        [(*codes, rank, f"{rank}") for codes in (A, B, D) for rank in (1, 2)], columns=[*CODES, "rank", "product_id"]
     )
-    unresolved = pd.DataFrame([C], columns=CODES, dtype=object)
-    asked = to_ask(candidates, diff(B), unresolved)
-    assert asked["category1"].tolist() == ["0001", "0001", "0009", "0009"]
-    assert to_ask(candidates, diff(), unresolved.iloc[:0]).empty
+    unresolved = pd.DataFrame([D], columns=CODES, dtype=object)
+    wanted = unnamed_categories(diff(B, C), unresolved)
+    assert wanted["category4"].tolist() == ["0005", "0044"], "a category without a category4 is never asked for"
+    assert to_ask(candidates, wanted)["category1"].tolist() == ["0001", "0001", "0009", "0009"]
+    assert to_ask(candidates, wanted.iloc[:0]).empty
+    assert without(wanted, unresolved)["category4"].tolist() == ["0005"]
+
+
+def test_a_category_without_a_product_says_so() -> None:
+    columns = [*CODES, "outcome", "reason"]
+    summary = pd.DataFrame([(*A, "not_asked", "stopped"), (*B, "not_asked", "stopped")], columns=columns)
+    asked = pd.DataFrame([(*A, 1, "7")], columns=[*CODES, "rank", "product_id"])
+    assert explain_not_asked(summary, asked)["reason"].tolist() == ["stopped", "the month has no product to ask with"]
 
 
 def test_every_new_category_has_exactly_one_outcome() -> None:
