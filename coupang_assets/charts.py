@@ -34,7 +34,7 @@ def png(figure: Any) -> bytes:
     """The figure as a PNG."""
     target = io.BytesIO()
     # Without Matplotlib's version in it, the same picture has the same bytes.
-    figure.savefig(target, format="png", dpi=130, bbox_inches="tight", pad_inches=0.3, metadata={"Software": None})
+    figure.savefig(target, format="png", dpi=100, bbox_inches="tight", pad_inches=0.3, metadata={"Software": None})
     return target.getvalue()
 
 

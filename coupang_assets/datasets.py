@@ -21,11 +21,11 @@ class Kind(StrEnum):
 class Step(StrEnum):
     """Steps of the specification; also the groups of the asset graph."""
 
-    DATA = "step1_raw_data"
-    NEW_CATEGORIES = "step2_new_categories"
-    NAMES = "step3_category_names"
-    REFINEMENT = "step4_refinement"
-    DICTIONARY_TABLE = "step5_dictionary_table"
+    DATA = "step1_raw"
+    NEW_CATEGORIES = "step2_new"
+    NAMES = "step3_names"
+    REFINEMENT = "step4_refined"
+    DICTIONARY_TABLE = "step5_hive"
     CLASSIFIER = "step6_classifier"
 
 

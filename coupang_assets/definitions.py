@@ -82,14 +82,12 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         asset_checks = checks.checks(monthly)
     month_job = dg.define_asset_job(
         MONTH_JOB,
-        selection=dg.AssetSelection.all() - dg.AssetSelection.keys(sources.EVENTS, sources.SHOP, *_on_request()),
-        partitions_def=monthly.partitions,
+        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(sources.EVENTS, sources.SHOP, *_on_request()),
         description="One work month, from Hive to the classifier.",
     )
     recheck_job = dg.define_asset_job(
         RECHECK_JOB,
         selection=dg.AssetSelection.assets(RECHECK.name),
-        partitions_def=monthly.partitions,
         description="Asks the shop again for a share of a month's known categories; run it when you want to know.",
     )
     return dg.Definitions(

@@ -124,7 +124,7 @@ class TrainingSettings(BaseModel):
     cap: int = Field(3000, ge=1, description="rows a category at most; part of the file's name")
     valid_share: float = Field(0.1, gt=0, lt=0.5)
     test_share: float = Field(0.1, gt=0, lt=0.5)
-    vocabulary: int = Field(8000, ge=100, le=200_000, description="pieces of the BPE model")
+    vocabulary: int = Field(8000, ge=1000, le=200_000, description="pieces of the BPE model")
 
 
 class SampleSettings(BaseModel):

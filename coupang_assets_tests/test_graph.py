@@ -16,11 +16,11 @@ from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.settings import Settings
 
 STEPS = {
-    "step1_raw_data": {"raw_dailies"},
-    "step2_new_categories": {"new_unique", "updated_unique", "diff_data"},
-    "step3_category_names": {"crawl_candidates", "crawl_journal", "coupang_cate_all"},
-    "step4_refinement": {"category_merge", "cate_dictionary", "define_dailies"},
-    "step5_dictionary_table": {"rt_category_info_coupang"},
+    "step1_raw": {"raw_dailies"},
+    "step2_new": {"new_unique", "updated_unique", "diff_data"},
+    "step3_names": {"crawl_candidates", "crawl_journal", "coupang_cate_all"},
+    "step4_refined": {"category_merge", "cate_dictionary", "define_dailies"},
+    "step5_hive": {"rt_category_info_coupang"},
     "step6_classifier": {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "classifier_report"},
 }
 # What each dataset is made from, itself in an earlier month included.
@@ -43,9 +43,9 @@ EDGES = {
 }
 BLOCKING = {
     "new_categories_named",
-    "same_categories_as_updated_unique",
+    "agrees_with_baseline",
     "every_merge_accounted_for",
-    "dictionary_unique",
+    "codes_and_paths_unique",
     "rows_as_in_raw",
     "no_product_in_two_splits",
 }

@@ -64,10 +64,10 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         pages_known = special_share <= settings.shop.maximum_special_share or asked < _FEW_CATEGORIES
         return dg.AssetCheckResult(
             passed=share >= settings.shop.minimum_named_share and pages_known,
-            description=f"{named} of {asked - special} new categories named ({share:.0%}), {special} special"
+            description=f"{named} of {asked - special} new categories named ({share:.1%}), {special} special"
             + ("" if pages_known else "; so many pages without a breadcrumb: the shop's pages must have changed"),
             metadata={
-                "named share": share,
+                "named share": round(share, 4),
                 "threshold": settings.shop.minimum_named_share,
                 "outcomes": table_metadata(outcomes.rename_axis("outcome").reset_index(name="categories")),
             },
@@ -98,9 +98,7 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         additional_ins={"updated_unique": dg.AssetIn()},
         description="The dictionary and the baseline for next month hold the same categories.",
     )
-    def same_categories_as_updated_unique(
-        coupang_cate_all: pd.DataFrame, updated_unique: pd.DataFrame
-    ) -> dg.AssetCheckResult:
+    def agrees_with_baseline(coupang_cate_all: pd.DataFrame, updated_unique: pd.DataFrame) -> dg.AssetCheckResult:
         only_one = category_keys(coupang_cate_all).symmetric_difference(category_keys(updated_unique))
         return dg.AssetCheckResult(
             passed=only_one.empty,
@@ -134,7 +132,7 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         partitions_def=partitions,
         description="One row a code and one row a path of names.",
     )
-    def dictionary_unique(cate_dictionary: pd.DataFrame) -> dg.AssetCheckResult:
+    def codes_and_paths_unique(cate_dictionary: pd.DataFrame) -> dg.AssetCheckResult:
         codes = int(cate_dictionary["lv4_code"].duplicated().sum())
         names = int(cate_dictionary[[f"lv{n}_name" for n in range(1, 5)]].duplicated().sum())
         return dg.AssetCheckResult(
@@ -194,9 +192,9 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
     return [
         products_agree_on_names,
         new_categories_named,
-        same_categories_as_updated_unique,
+        agrees_with_baseline,
         every_merge_accounted_for,
-        dictionary_unique,
+        codes_and_paths_unique,
         rows_as_in_raw,
         partition_equals_dictionary,
         no_product_in_two_splits,

@@ -25,6 +25,7 @@ _KINDS = {
     Kind.JOURNAL: "json",
     Kind.HIVE: "hive",
 }
+_FROM_BASE = " Reads the base month's files too: the latest earlier month that has a dictionary, or another on request."
 _IO_MANAGERS = {Kind.HIVE: "hive_table"}
 
 
@@ -62,7 +63,7 @@ class MonthlyAssets:
                 metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(table_schema(dataset))
             return dg.asset(
                 name=dataset.name,
-                description=dataset.description,
+                description=dataset.description + (_FROM_BASE if dataset.based_on_earlier_month else ""),
                 group_name=dataset.step.value,
                 partitions_def=self.partitions,
                 kinds={_KINDS[dataset.kind], *kinds},

@@ -39,6 +39,8 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition | dg.SourceAsset 
     shop = dg.AssetSpec(
         SHOP,
         group_name="sources",
+        partitions_def=monthly.partitions,
+        owners=monthly.settings.owners,
         description="Product pages, whose breadcrumb names a category: "
         + (str(monthly.settings.shop.base_url) if monthly.settings.shop.base_url else "the sample's loopback shop."),
         kinds={"html"},

@@ -75,7 +75,11 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         report.write_report(judged, folder)
         context.add_output_metadata(
             {
-                **{name: value for name, value in judged.figures().items() if value is not None},
+                **{
+                    name.replace("_", " "): round(value, 4)
+                    for name, value in judged.figures().items()
+                    if value is not None
+                },
                 "report": dg.MetadataValue.md(report.markdown_report(judged)),
                 "confusion": _image((folder / "confusion.png").read_bytes()),
                 "accuracy by category size": _image((folder / "accuracy_by_size.png").read_bytes()),

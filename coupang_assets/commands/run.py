@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coupang_assets.commands.instance import open_instance
+from coupang_assets.commands.run_lock import RUN_TAG, end_killed_runs, month_lock
 from coupang_assets.datasets import DATASETS
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.errors import CoupangAssetsError
@@ -104,7 +105,7 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
         Whether everything was made and every check passed.
 
     Raises:
-        CoupangAssetsError: the month, the base month or the selection does not hold.
+        CoupangAssetsError: the month, the base month or the selection does not hold, or another run is at work on it.
         KeyboardInterrupt: it was stopped by hand.
     """
     key = work_month(month, settings.first_month)
@@ -122,10 +123,12 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
     if base is not None:
         config["resources"] = {"base_month": {"config": {"month": base}}}
     console.print(f"Work month [bold]{key}[/bold] under {escape(str(settings.root))}")
-    with live_progress(progress, instance, run_id, console):
+    end_killed_runs(instance)
+    with month_lock(instance, key), live_progress(progress, instance, run_id, console):
         result = job.execute_in_process(
             run_config=config,
             instance=instance,
+            tags={RUN_TAG: key},
             partition_key=key,
             raise_on_error=False,
             asset_selection=list(keys) if select else None,

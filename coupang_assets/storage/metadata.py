@@ -37,7 +37,8 @@ def table_records(frame: pd.DataFrame) -> list[TableRecord]:
 def manifest_metadata(dataset: Dataset, folder: Path, manifest: Manifest) -> dict[str, MetadataValue]:
     """Rows, bytes, content hash, schema, path and a preview of what was just committed."""
     first = folder / manifest.files[0].path
-    metadata: dict[str, MetadataValue] = {
+    metadata: dict[str, MetadataValue] = {"preview": table_metadata(preview(first))} if dataset.columns else {}
+    metadata |= {
         "dagster/uri": MetadataValue.text((first if len(manifest.files) == 1 else first.parent).as_uri()),
         "path": MetadataValue.path(first if len(manifest.files) == 1 else first.parent),
         "bytes": MetadataValue.int(manifest.total_bytes),
@@ -47,9 +48,9 @@ def manifest_metadata(dataset: Dataset, folder: Path, manifest: Manifest) -> dic
         metadata["dagster/row_count"] = MetadataValue.int(manifest.rows)
     if dataset.columns:
         metadata["dagster/column_schema"] = MetadataValue.table_schema(table_schema(dataset))
-        metadata["preview"] = table_metadata(preview(first))
     if len(manifest.files) > 1:
         files = pd.DataFrame([record.model_dump(include={"path", "rows", "bytes"}) for record in manifest.files])
+        files = files.dropna(axis="columns", how="all")
         metadata["files"] = table_metadata(files.head(_LISTED_FILES))
     if dataset.based_on_earlier_month:
         metadata["base month"] = MetadataValue.text(manifest.base_month or "none: every category is new")
