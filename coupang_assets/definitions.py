@@ -37,7 +37,7 @@ from coupang_assets.storage.spec_files import spec_files_io_manager
 from coupang_assets.warehouse.embedded import EmbeddedWarehouse
 
 MONTH_JOB = "month"
-RECHECK_JOB = "recheck"
+RECHECK_JOB = "recheck_month"
 _STEPS = (
     step1_raw_data,
     step2_new_categories,

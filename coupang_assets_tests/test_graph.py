@@ -18,7 +18,7 @@ from coupang_assets.settings import Settings
 STEPS = {
     "step1_raw": {"raw_dailies"},
     "step2_new": {"new_unique", "updated_unique", "diff_data"},
-    "step3_names": {"crawl_candidates", "crawl_journal", "coupang_cate_all"},
+    "step3_names": {"crawl_candidates", "crawl_journal", "coupang_cate_all", "recheck"},
     "step4_refined": {"category_merge", "cate_dictionary", "define_dailies"},
     "step5_hive": {"rt_category_info_coupang"},
     "step6_classifier": {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "classifier_report"},
@@ -32,6 +32,7 @@ EDGES = {
     "crawl_candidates": {"raw_dailies"},
     "crawl_journal": {"crawl_candidates", "diff_data", "coupang_shop", "crawl_journal"},
     "coupang_cate_all": {"diff_data", "crawl_journal", "coupang_cate_all"},
+    "recheck": {"coupang_cate_all", "crawl_candidates", "crawl_journal", "coupang_shop"},
     "category_merge": {"coupang_cate_all", "new_unique"},
     "cate_dictionary": {"coupang_cate_all", "new_unique", "category_merge"},
     "define_dailies": {"raw_dailies", "category_merge", "cate_dictionary"},
@@ -73,7 +74,8 @@ def test_every_dataset_is_an_asset_that_says_what_it_is(dataset: Dataset, specs:
     assert spec.group_name == dataset.step
     assert dataset.name in STEPS[dataset.step]
     assert list(spec.owners) == ["team:ad-tech"]
-    assert spec.description == dataset.description
+    assert spec.description is not None and spec.description.startswith(dataset.description)
+    assert ("base month" in spec.description[len(dataset.description) :]) is dataset.based_on_earlier_month
     assert spec.kinds
     assert spec.code_version
     assert isinstance(spec.partitions_def, dg.MonthlyPartitionsDefinition)
@@ -131,13 +133,15 @@ def test_the_sources_are_seen_and_the_events_are_observed_by_month(defs: dg.Defi
 def test_checks_block_what_follows(defs: dg.Definitions) -> None:
     specs = [spec for checks in defs.asset_checks or [] for spec in checks.check_specs]
     assert {spec.name for spec in specs if spec.blocking} == BLOCKING
-    assert {spec.name for spec in specs} == BLOCKING | {"partition_equals_dictionary"}
+    assert {spec.name for spec in specs} == BLOCKING | {"partition_equals_dictionary", "products_agree_on_names"}
     assert all(spec.description for spec in specs)
 
 
 def test_the_job_makes_every_dataset_of_one_month(defs: dg.Definitions) -> None:
     job = defs.resolve_job_def(MONTH_JOB)
-    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == set(DATASETS)
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == {
+        name for name, dataset in DATASETS.items() if not dataset.on_request
+    }
     assert isinstance(job.partitions_def, dg.MonthlyPartitionsDefinition)
 
 
