@@ -1,5 +1,6 @@
 """Spec step 3: the category dictionary of a month from the base month's and the names the crawl found."""
 
+import numpy as np
 import pandas as pd
 
 from coupang_assets.datasets import CATEGORY_CODES, CATEGORY_NAMES, COUPANG_CATE_ALL
@@ -40,7 +41,7 @@ def extend_dictionary(
         taken = category_keys(rows).isin(category_keys(renamed))
         again = renamed.set_index(category_keys(renamed))[_NAMES].reindex(category_keys(rows))
         rows.loc[taken, _NAMES] = again.to_numpy(dtype=object)[taken]
-    rows[_NAMES] = rows[_NAMES].where(rows[_NAMES].notna(), None)
+    rows[_NAMES] = rows[_NAMES].replace({np.nan: None})
     return rows
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -161,7 +162,7 @@ class World:
         categories = pd.read_csv(io.BytesIO(contents[_CATEGORIES]), dtype=str, keep_default_na=False, na_values=[""])
         products = pq.read_table(io.BytesIO(contents[_PRODUCTS])).to_pandas()
         return cls(
-            categories=categories.astype(object).where(categories.notna(), None),
+            categories=categories.astype(object).replace({np.nan: None}),
             products=products,
             kind=manifest["kind"],
             options=manifest["options"],

@@ -101,7 +101,7 @@ class EmbeddedWarehouse:
         for other in folder.iterdir():
             if other != path and other.is_file():
                 other.unlink()
-        return folder.absolute().as_uri()
+        return str(folder)
 
     def read_partition(self, table: str, partition: str) -> pd.DataFrame:
         folder = self._partition_folder(self._table(table), partition)
