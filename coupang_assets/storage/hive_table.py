@@ -1,7 +1,5 @@
 """The IO manager of the dictionary's Hive table: one ``day`` partition a work month."""
 
-from pathlib import Path
-
 import pandas as pd
 from dagster import DataVersion, InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
 
@@ -46,7 +44,7 @@ class HiveTableIOManager(IOManager):
         context.add_output_metadata(
             {
                 "dagster/row_count": len(obj),
-                "dagster/uri": MetadataValue.text(where if "://" in where else Path(where).absolute().as_uri()),
+                "dagster/uri": MetadataValue.text(where if "://" in where else f"file://{where}"),
                 "dagster/column_schema": MetadataValue.table_schema(table_schema(dataset)),
                 "dagster/table_name": table,
                 "partition": f"day={partition}",

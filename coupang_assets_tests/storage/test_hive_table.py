@@ -26,7 +26,7 @@ def test_the_partition_of_the_month_is_written_read_back_and_given(settings: Set
     folder = settings.warehouse_folder / "rt_category_info_coupang" / "day=20240501"
     assert recorded["partition"].value == "day=20240501"
     assert recorded["dagster/row_count"].value == 2
-    assert recorded["dagster/uri"].value == str(folder)
+    assert recorded["dagster/uri"].value == f"file://{folder}"
     assert recorded["dagster/table_name"].value == "rt_category_info_coupang"
     assert [column.name for column in recorded["dagster/column_schema"].schema.columns] == COLUMNS
     (event,) = result.get_asset_materialization_events()
