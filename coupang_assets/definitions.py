@@ -34,7 +34,9 @@ from coupang_assets.storage.beta import beta_accepted
 from coupang_assets.storage.hive_table import hive_table_io_manager
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.spec_files import spec_files_io_manager
+from coupang_assets.warehouse import Warehouse
 from coupang_assets.warehouse.embedded import EmbeddedWarehouse
+from coupang_assets.warehouse.hiveserver2 import HiveServer2Warehouse
 
 MONTH_JOB = "month"
 RECHECK_JOB = "recheck_month"
@@ -55,12 +57,11 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         WorldOptions(seed=settings.sample.seed),
         EventOptions(events=settings.sample.events_per_day, seed=settings.sample.seed, rt_cd=settings.events.rt_cd),
     )
-    fill_day = sample.ensure_day if settings.sample.enabled else None
     return {
         "settings": settings,
         "layout": Layout(settings),
         "engine": DuckDBEngine(settings.engine, settings.root / ".spill"),
-        "warehouse": EmbeddedWarehouse(settings.warehouse_folder, settings.events, fill_day),
+        "warehouse": _warehouse(settings, sample),
         "shop": _shop(settings, sample),
         "base_month": BaseMonth.configure_at_launch(),
         "spec_files": spec_files_io_manager,
@@ -103,6 +104,13 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
 
 def _on_request() -> list[dg.AssetKey]:
     return [dg.AssetKey(dataset.name) for dataset in DATASETS.values() if dataset.on_request]
+
+
+def _warehouse(settings: Settings, sample: SampleSource) -> Warehouse:
+    if settings.warehouse.kind == "hiveserver2":
+        return HiveServer2Warehouse(settings.warehouse, settings.events, settings.root / ".spill")
+    fill_day = sample.ensure_day if settings.sample.enabled else None
+    return EmbeddedWarehouse(settings.warehouse_folder, settings.events, fill_day)
 
 
 class _SampleShop:

@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, StringConstraints, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from coupang_assets.errors import CoupangAssetsError
@@ -50,16 +50,55 @@ class DictionaryTableSettings(BaseModel):
     location: str = Field(
         "",
         pattern=r"^$|^[A-Za-z][A-Za-z0-9+.-]*://[^\s'\";]+$|^/[^\s'\";]*$",
-        description="LOCATION of the table; empty: the embedded warehouse's folder "
+        description="LOCATION of the table; empty: the warehouse's own folder "
         "(production: hdfs://ha-cluster/rt_category_info_coupang/logs)",
     )
 
 
 class WarehouseSettings(BaseModel):
-    """Where Hive is."""
+    """Where Hive is, and how it is read."""
 
-    kind: Literal["embedded"] = Field("embedded", description="embedded: a folder of ORC and Parquet in Hive's layout")
+    kind: Literal["embedded", "hiveserver2"] = Field(
+        "embedded", description="embedded: a folder of ORC and Parquet in Hive's layout; hiveserver2: a Hive server"
+    )
     folder: Path | None = Field(None, description="folder of the embedded warehouse; default <root>/warehouse")
+    host: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]+$", max_length=253)] | None = Field(
+        None, description="host of HiveServer2"
+    )
+    port: int = Field(10_000, ge=1, le=65_535, description="its binary Thrift port")
+    database: Identifier = Field("default", description="database of tables named without one")
+    auth: Literal["NONE", "NOSASL", "LDAP", "KERBEROS"] = Field(
+        "NONE", description="the server's hive.server2.authentication"
+    )
+    username: str | None = Field(None, min_length=1, description="default: the user of this process; LDAP needs one")
+    password: SecretStr | None = Field(None, description="for LDAP, and for nothing else")
+    kerberos_service_name: str = Field("hive", min_length=1, description="first part of the server's principal")
+    session: dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$")],
+        Annotated[str, StringConstraints(pattern=r"^[^;'\"\r\n]*$")],
+    ] = Field({}, description='Hive settings of our sessions, as JSON: {"tez.queue.name": "batch"}')
+    connect_timeout_seconds: float = Field(30.0, gt=0, description="to reach the server and log in")
+    silence_timeout_seconds: float = Field(120.0, gt=0, description="without a byte from a server that owes an answer")
+    query_timeout_seconds: float = Field(3600.0, gt=0, description="for one statement to be done")
+    read_events: Literal["auto", "orc", "wire", "cursor"] = Field(
+        "auto",
+        description="auto: the table's ORC files if they can be reached, else the wire; orc, wire, cursor: only that",
+    )
+    fetch_rows: int = Field(10_000, ge=100, le=1_000_000, description="rows asked for at once over the wire")
+    storage_timeout_seconds: float = Field(20.0, gt=0, description="for the table's storage to answer")
+    keep_loads_hours: float = Field(
+        24.0, ge=0, description="what a load replaced stays this long for those who are reading it"
+    )
+
+    @model_validator(mode="after")
+    def _server_and_login(self) -> "WarehouseSettings":
+        if self.kind == "hiveserver2" and self.host is None:
+            raise ValueError("kind hiveserver2 needs a host (COUPANG_WAREHOUSE__HOST)")
+        if self.auth == "LDAP" and (self.username is None or self.password is None):
+            raise ValueError("auth LDAP needs COUPANG_WAREHOUSE__USERNAME and COUPANG_WAREHOUSE__PASSWORD")
+        if self.auth != "LDAP" and self.password is not None:
+            raise ValueError(f"a password is for auth LDAP only, not {self.auth}")
+        return self
 
 
 class EngineSettings(BaseModel):

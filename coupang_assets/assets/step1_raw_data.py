@@ -35,9 +35,12 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         columns = {name: getattr(settings.events, name) for name in ("product_id", "ep_title", *CATEGORY_CODES)}
         columns["rt_cd"] = settings.events.rt_cd_column
         tables: dict[str, ir.Table] = {}
+        read_by: dict[str, list[str]] = {}
         quality = events.EventQuality()
         for day in days:
-            selected = events.select_events(engine.read_arrow(warehouse.events(day)), columns, settings.events.rt_cd)
+            found = warehouse.events(day)
+            read_by.setdefault(found.read_by, []).append(day)
+            selected = events.select_events(engine.read_arrow(found.dataset), columns, settings.events.rt_cd)
             with engine.reading(f"day partition {day} of {settings.events.table}", "load the partition again"):
                 of_day = events.event_quality(selected)
             if not of_day.rows:
@@ -54,7 +57,13 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             )
         _observe_source(context, month_fingerprint(warehouse, layout, context.partition_key))
         context.add_output_metadata(
-            {"days": ", ".join(tables), "days missing": ", ".join(sorted(missing)) or "none"}
+            {
+                "days": ", ".join(tables),
+                "days missing": ", ".join(sorted(missing)) or "none",
+                "read by": "; ".join(
+                    way if len(read_by) == 1 else f"{way}: {', '.join(its)}" for way, its in read_by.items()
+                ),
+            }
             | {name.replace("_", " "): count for name, count in vars(quality).items()}
         )
         return tables

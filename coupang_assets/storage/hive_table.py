@@ -30,9 +30,8 @@ class HiveTableIOManager(IOManager):
         dataset = DATASETS[context.asset_key.path[-1]]
         table = self._settings.dictionary.table
         partition = dictionary_day(context.asset_partition_key)
-        location = self._settings.dictionary.location or str(self._settings.warehouse_folder / table)
         with as_dagster_failures(context.step_context.previous_attempt_count):
-            self._warehouse.create_table(create_statement(self._settings.dictionary, location))
+            self._warehouse.create_table(create_statement(self._settings.dictionary))
             where = self._warehouse.overwrite_partition(table, partition, obj)
             read_back = self._warehouse.read_partition(table, partition)
             if frame_version(read_back) != frame_version(obj):

@@ -4,14 +4,32 @@ Belongs here: reading the source table's day partitions, and the dictionary tabl
 (``pipeline``), when it is called (``assets``), or made-up data (``sample``).
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import pandas as pd
 import pyarrow.dataset as ds
 
 
+@dataclass(frozen=True)
+class DayEvents:
+    """A day partition of the source table, ready to be scanned.
+
+    Attributes:
+        dataset: at least the columns that are asked for, and at least the advertiser's rows; it can be scanned as
+            often as needed while the warehouse lives.
+        read_by: how it is read, for people: ``ORC files``, ``wire``, ``cursor``, and why where it was not chosen.
+    """
+
+    dataset: ds.Dataset
+    read_by: str
+
+
 class Warehouse(Protocol):
-    """What the project asks of Hive. Days are ``YYYYMMDD``."""
+    """What the project asks of Hive. Days are ``YYYYMMDD``.
+
+    Every method raises ``TransientError`` for what may pass by itself: a server away, a connection lost twice.
+    """
 
     def event_days(self, days: list[str]) -> list[str]:
         """Those of ``days`` that the source table has a partition for."""
@@ -21,8 +39,8 @@ class Warehouse(Protocol):
         """A hash of a day partition that changes when its data change and not otherwise."""
         ...
 
-    def events(self, day: str) -> ds.Dataset:
-        """A day partition of the source table, all columns and advertisers.
+    def events(self, day: str) -> DayEvents:
+        """The events of a day partition of the source table.
 
         Raises:
             CoupangAssetsError: the partition or a column is not there, or a file is torn.
@@ -38,7 +56,10 @@ class Warehouse(Protocol):
         ...
 
     def overwrite_partition(self, table: str, partition: str, rows: pd.DataFrame) -> str:
-        """Make ``rows`` the whole content of the partition ``day=partition`` and of no other; where it lies."""
+        """Make ``rows`` the whole content of the partition ``day=partition`` and of no other; where it lies.
+
+        Whoever reads meanwhile sees the old rows or the new. A load that fails leaves the old.
+        """
         ...
 
     def read_partition(self, table: str, partition: str) -> pd.DataFrame:

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from datetime import date, datetime
@@ -12,17 +11,19 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-import sqlglot
-from sqlglot import exp
+from pyarrow.fs import LocalFileSystem
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import atomic_path, sha256_file, write_text
 from coupang_assets.settings import EventsSettings
+from coupang_assets.warehouse import DayEvents
+from coupang_assets.warehouse.dictionary_table import TableDefinition, parse_create
+from coupang_assets.warehouse.orc_files import DirectReadError, orc_dataset, orc_schema
+from coupang_assets.warehouse.source_table import day_missing, event_columns, other_columns, require_event_columns
 
 DayFiller = Callable[[Path, date], object]
-_ARROW_TYPES = {"INT": pa.int32(), "TEXT": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64()}
+_ARROW_TYPES = {"int": pa.int32(), "string": pa.string(), "bigint": pa.int64(), "double": pa.float64()}
 _PART_FILE = "000000_0.parquet"
 
 
@@ -47,54 +48,32 @@ class EmbeddedWarehouse:
         digests = [f"{file.name} {sha256_file(file)}" for file in self._require_files(day)]
         return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
-    def events(self, day: str) -> ds.Dataset:
-        files = self._require_files(day)
+    def events(self, day: str) -> DayEvents:
+        files = [str(file) for file in self._require_files(day)]
+        filesystem = LocalFileSystem()
+        what = f"day partition {day} of {self._events.table}"
         try:
-            dataset = ds.dataset([str(file) for file in files], format="orc")
-            # The dataset itself looks into the first file only.
-            names = set.intersection(*(set(part.physical_schema.names) for part in dataset.get_fragments()))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CoupangAssetsError(
-                f"day partition {day} of {self._events.table} is torn: {error}", "load the partition again"
-            ) from None
-        wanted = ("product_id", "ep_title", "category1", "category2", "category3", "category4")
-        columns = {name: getattr(self._events, name) for name in wanted} | {"rt_cd_column": self._events.rt_cd_column}
-        if missing := {ours: theirs for ours, theirs in columns.items() if theirs not in names}:
-            settings = ", ".join(f"COUPANG_EVENTS__{ours.upper()}" for ours in missing)
-            raise CoupangAssetsError(
-                f"{self._events.table} has no column {', '.join(missing.values())}; it has {', '.join(sorted(names))}",
-                f"name the column that is meant with {settings}",
-            )
-        return dataset
+            for file in files:
+                require_event_columns(self._events, orc_schema(what, file, filesystem).names)
+            return DayEvents(orc_dataset(what, files, filesystem, event_columns(self._events)), "ORC files")
+        except DirectReadError as error:
+            raise CoupangAssetsError(f"{what} cannot be read: {error}", "load the partition again") from None
 
     def create_table(self, statement: str) -> None:
-        create = sqlglot.parse_one(statement, read="hive")
-        table = create.find(exp.Table)
-        assert isinstance(create, exp.Create) and isinstance(create.this, exp.Schema) and table is not None
-        location = create.find(exp.LocationProperty)
-        partition = create.find(exp.PartitionedByProperty)
-        assert location is not None and partition is not None
-        record = {
-            "columns": {c.name: c.args["kind"].this.name for c in create.this.expressions},
-            "partitioned_by": [c.name for c in partition.this.expressions],
-            "location": self._kept_location(location.this.name),
-            "statement": statement,
-        }
-        path = self._metastore_path(table.name)
+        wanted = parse_create(statement)
+        name = wanted.name.rpartition(".")[2]
+        path = self._metastore_path(name)
         if not path.exists():
-            write_text(path, json.dumps(record, ensure_ascii=False, indent=1))
+            write_text(path, statement)
             return
-        existing = self._table(table.name)
-        if existing["columns"] != record["columns"] or existing["partitioned_by"] != record["partitioned_by"]:
-            raise CoupangAssetsError(
-                f"table {table.name} is there with other columns: {existing['columns']}",
-                "drop or rename it, or set COUPANG_DICTIONARY__TABLE to another name",
-            )
+        existing = self._table(name)
+        if (existing.columns, existing.partitioned_by) != (wanted.columns, wanted.partitioned_by):
+            raise other_columns(name, existing.columns)
 
     def overwrite_partition(self, table: str, partition: str, rows: pd.DataFrame) -> str:
-        record = self._table(table)
-        schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in record["columns"].items()])
-        folder = self._partition_folder(record, partition)
+        definition = self._table(table)
+        schema = pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in definition.columns.items()])
+        folder = self._partition_folder(definition, partition)
         path = folder / _PART_FILE
         with atomic_path(path) as temporary:
             pq.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False), temporary)
@@ -136,36 +115,29 @@ class EmbeddedWarehouse:
     def _require_files(self, day: str) -> list[Path]:
         files = self._event_files(day)
         if not files:
-            raise CoupangAssetsError(
-                f"{self._events.table} has no day partition {self._events.day_column}={day}",
-                "load the day, or set COUPANG_SAMPLING__ALLOW_MISSING_DAYS=true to go on with fewer days",
-            )
+            raise day_missing(self._events, day)
         return files
 
-    def _kept_location(self, location: str) -> str:
-        """As given; below the warehouse's own folder relative to it, so that a copied or moved root stays whole."""
-        path = Path(location)
-        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else location
-
     def _metastore_path(self, table: str) -> Path:
-        return self.folder / ".metastore" / f"{table}.json"
+        return self.folder / ".metastore" / f"{table}.sql"
 
-    def _table(self, table: str) -> dict:
+    def _table(self, table: str) -> TableDefinition:
         path = self._metastore_path(table.rpartition(".")[2])
         if not path.exists():
             raise CoupangAssetsError(f"table {table} does not exist", f"materialize {table}, which creates it")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_create(path.read_text(encoding="utf-8"))
 
-    def _partition_folder(self, record: dict, partition: str) -> Path:
+    def _partition_folder(self, table: TableDefinition, partition: str) -> Path:
         if not re.fullmatch(r"\d{8}", partition):
             raise CoupangAssetsError(f"'{partition}' is no day partition", "partitions are YYYYMMDD")
-        location = record["location"].removeprefix("file://")
+        # Without a location the table lies below this folder, wherever that is copied or moved.
+        location = (table.location or table.name).removeprefix("file://")
         if "://" in location:
             raise CoupangAssetsError(
                 f"the embedded warehouse cannot write to {location}",
                 "unset COUPANG_DICTIONARY__LOCATION or use real Hive",
             )
-        return self.folder / location / f"{record['partitioned_by'][0]}={partition}"
+        return self.folder / location / f"{table.partitioned_by[0]}={partition}"
 
 
 def _data_files(partition: Path) -> list[Path]:

@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pandas as pd
 import pyarrow as pa
@@ -47,10 +49,14 @@ def dictionary(*codes: int) -> pd.DataFrame:
     return frame.assign(**{f"lv{n}_name": [None, *(f'이름 {code}, "x"' for code in codes)] for n in range(1, 5)})
 
 
-def created(warehouse: EmbeddedWarehouse, location: str | None = None) -> str:
-    settings = DictionaryTableSettings()
-    warehouse.create_table(create_statement(settings, location or str(warehouse.folder / settings.table)))
+def created(warehouse: EmbeddedWarehouse, location: str = "") -> str:
+    settings = DictionaryTableSettings(location=location)
+    warehouse.create_table(create_statement(settings))
     return settings.table
+
+
+def folder_of(uri: str) -> Path:
+    return Path(url2pathname(urlsplit(uri).path))
 
 
 # Events
@@ -61,7 +67,7 @@ def test_a_day_is_read_with_all_its_files_and_columns(warehouse: EmbeddedWarehou
     load_day(warehouse, "000001_0.orc", more=["x", "y"])
     (load_day(warehouse).parent / "_SUCCESS").write_text("")
     (load_day(warehouse).parent / ".000002_0.orc.tmp").write_text("half")
-    assert warehouse.events(DAY).count_rows() == 4
+    assert warehouse.events(DAY).dataset.count_rows() == 4
     assert warehouse.event_days(["20240405", DAY]) == [DAY]
 
 
@@ -109,7 +115,7 @@ def test_columns_and_partition_are_called_as_the_settings_say(tmp_path: Path) ->
     table = pa.table(EVENTS)
     names = {"category4": "cat4", "rt_cd": "advertiser"}
     orc.write_table(table.rename_columns([names.get(column, column) for column in table.column_names]), path)
-    assert warehouse.events(DAY).count_rows() == 2
+    assert warehouse.events(DAY).dataset.count_rows() == 2
 
 
 def test_the_fingerprint_changes_with_the_data_and_with_nothing_else(warehouse: EmbeddedWarehouse) -> None:
@@ -144,7 +150,7 @@ def test_a_day_is_filled_once_and_again_when_filling_was_cut_off(tmp_path: Path)
     partition = tmp_path / TABLE / f"day={DAY}"
     partition.mkdir(parents=True)
     (partition / ".000000_0.orc.tmp").write_text("half")
-    assert warehouse.events(DAY).count_rows() == 2
+    assert warehouse.events(DAY).dataset.count_rows() == 2
     assert warehouse.event_days([DAY]) == [DAY]
     assert filled == [(TABLE, date(2024, 4, 1))]
 
@@ -159,7 +165,7 @@ def test_it_describes_itself(warehouse: EmbeddedWarehouse) -> None:
 
 
 def test_the_statement_is_the_specifications() -> None:
-    statement = create_statement(DictionaryTableSettings(), "hdfs://ha-cluster/rt_category_info_coupang/logs")
+    statement = create_statement(DictionaryTableSettings(location="hdfs://ha-cluster/rt_category_info_coupang/logs"))
     assert [line.strip() for line in statement.strip().splitlines()] == [
         "CREATE table IF NOT EXISTS rt_category_info_coupang (",
         "lv1_code int,",
@@ -181,9 +187,9 @@ def test_the_statement_is_the_specifications() -> None:
 def test_exactly_one_partition_is_overwritten(warehouse: EmbeddedWarehouse) -> None:
     table = created(warehouse)
     where = warehouse.overwrite_partition(table, "20240501", dictionary(1, 2))
-    other = Path(warehouse.overwrite_partition(table, "20240601", dictionary(3)))
+    other = folder_of(warehouse.overwrite_partition(table, "20240601", dictionary(3)))
     untouched = {path: path.read_bytes() for path in other.iterdir()}
-    (Path(where) / "000001_0.parquet").write_bytes((Path(where) / "000000_0.parquet").read_bytes())
+    (folder_of(where) / "000001_0.parquet").write_bytes((folder_of(where) / "000000_0.parquet").read_bytes())
     assert warehouse.overwrite_partition(table, "20240501", dictionary(4)) == where
     pd.testing.assert_frame_equal(warehouse.read_partition(table, "20240501"), dictionary(4))
     assert {path: path.read_bytes() for path in other.iterdir()} == untouched
@@ -201,7 +207,7 @@ def test_rows_come_back_with_ints_names_and_nulls(warehouse: EmbeddedWarehouse) 
 
 def test_the_same_rows_are_the_same_bytes(warehouse: EmbeddedWarehouse) -> None:
     table = created(warehouse)
-    file = Path(warehouse.overwrite_partition(table, "20240501", dictionary(1, 2))) / "000000_0.parquet"
+    file = folder_of(warehouse.overwrite_partition(table, "20240501", dictionary(1, 2))) / "000000_0.parquet"
     before = file.read_bytes()
     warehouse.overwrite_partition(table, "20240501", dictionary(1, 2))
     assert file.read_bytes() == before
@@ -212,7 +218,7 @@ def test_creating_again_keeps_the_table_and_other_columns_are_refused(warehouse:
     warehouse.overwrite_partition(table, "20240501", dictionary(1))
     created(warehouse)
     assert len(warehouse.read_partition(table, "20240501")) == 2
-    statement = create_statement(DictionaryTableSettings(), str(warehouse.folder / table))
+    statement = create_statement(DictionaryTableSettings())
     for other in (
         statement.replace("lv4_code int", "lv4_code string"),
         statement.replace("(day string)", "(dt string)"),
@@ -233,7 +239,7 @@ def test_a_partition_that_is_not_there_is_said_and_not_made(warehouse: EmbeddedW
 
 def test_a_torn_partition_is_said(warehouse: EmbeddedWarehouse) -> None:
     table = created(warehouse)
-    file = Path(warehouse.overwrite_partition(table, "20240501", dictionary(1))) / "000000_0.parquet"
+    file = folder_of(warehouse.overwrite_partition(table, "20240501", dictionary(1))) / "000000_0.parquet"
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(CoupangAssetsError, match=f"{DICTIONARY} day=20240501 .* is torn"):
         warehouse.read_partition(table, "20240501")
@@ -254,7 +260,7 @@ def test_any_folder_will_do(tmp_path: Path, name: str) -> None:
     warehouse = EmbeddedWarehouse(tmp_path / name, EventsSettings())
     table = created(warehouse)
     where = warehouse.overwrite_partition(table, "20240501", dictionary(1))
-    assert where == str(tmp_path / name / table / "day=20240501")
+    assert folder_of(where) == tmp_path / name / table / "day=20240501"
     assert len(warehouse.read_partition(table, "20240501")) == 2
 
 

@@ -1,0 +1,96 @@
+"""A whole work month against a real HiveServer2 and against the embedded warehouse: the same files, byte for byte."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from coupang_assets.definitions import MONTH_JOB, build_defs
+from coupang_assets.settings import (
+    DictionaryTableSettings,
+    SampleSettings,
+    Settings,
+    WarehouseSettings,
+)
+from coupang_assets_tests.warehouse.conftest import DAY
+from coupang_assets_tests.warehouse.event_table import EVENTS
+from coupang_assets_tests.warehouse.spark_server import SparkServer
+
+MONTH = "2024_05"
+
+
+def run_month(root: Path, warehouse: WarehouseSettings, table: str) -> dg.ExecuteInProcessResult:
+    settings = Settings(
+        root=root,
+        warehouse=warehouse,
+        dictionary=DictionaryTableSettings(table=table),
+        sample=SampleSettings(events_per_day=600),
+    )
+    job = build_defs(settings).resolve_job_def(MONTH_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(partition_key=MONTH, instance=instance, raise_on_error=True)
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    return result
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Every file of the month but for records that say when it was made."""
+    month = root / "data" / MONTH
+    files = (path for path in month.rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(month)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+        if path.suffix in (".csv", ".model", ".pickle", ".parquet") and not path.name.startswith(".")
+    }
+
+
+def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict:
+    (event,) = (e for e in result.get_asset_materialization_events() if e.asset_key == dg.AssetKey(asset))
+    return {name: value.value for name, value in event.materialization.metadata.items()}
+
+
+@pytest.fixture(scope="module")
+def embedded(warehouse_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    root = tmp_path_factory.mktemp("embedded")
+    result = run_month(root, WarehouseSettings(folder=warehouse_folder), "rt_category_info_coupang")
+    return digests(root), metadata(result, "rt_category_info_coupang")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["orc", "wire", "cursor"])
+def test_month_is_the_same_on_hive(
+    hive: SparkServer, source_table: str, embedded: tuple[dict, dict], tmp_path: Path, way: str
+) -> None:
+    result = run_month(tmp_path, hive.settings(read_events=way), f"rt_category_info_by_{way}")
+    files, dictionary = embedded
+    assert len(files) > 20
+    assert digests(tmp_path) == files
+    assert metadata(result, "raw_dailies")["read by"] == {"orc": "ORC files"}.get(way, way)
+    loaded = metadata(result, "rt_category_info_coupang")
+    assert loaded["content hash"] == dictionary["content hash"]
+    assert loaded["partition"] == "day=20240501"
+
+
+def test_torn_stripe_names_the_day(warehouse_folder: Path, tmp_path: Path) -> None:
+    """The footer is whole, so it is found when the rows are read."""
+    copied = shutil.copytree(warehouse_folder, tmp_path / "copied")
+    file = copied / EVENTS.table / f"day={DAY}" / "000001_0"
+    raw = bytearray(file.read_bytes())
+    raw[3 : len(raw) // 2] = b"\xff" * (len(raw) // 2 - 3)
+    file.write_bytes(raw)
+    settings = Settings(root=tmp_path / "root", warehouse=WarehouseSettings(folder=copied))
+    job = build_defs(settings).resolve_job_def(MONTH_JOB)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(
+            partition_key="2024_05",
+            instance=instance,
+            asset_selection=[dg.AssetKey("raw_dailies")],
+            raise_on_error=False,
+        )
+    (failure,) = (event for event in result.all_events if event.is_step_failure)
+    described = failure.step_failure_data.user_failure_data
+    assert described is not None and f"day partition {DAY} of {EVENTS.table} cannot be read" in str(
+        described.description
+    )
