@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -33,7 +34,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_two_months_of_real_products(settings: Settings) -> None:
-    def table(month: str, name: str):  # type: ignore[no-untyped-def]
+    def table(month: str, name: str) -> pd.DataFrame:
         return read_frame(DATASETS[name], settings.root / "data" / month / DATASETS[name].paths[0])
 
     for month in ("2024_05", "2024_06"):

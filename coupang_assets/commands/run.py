@@ -4,7 +4,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -56,7 +56,6 @@ class RunProgress:
     steps: dict[str, StepProgress]
     console: Console
     cursor: str | None = None
-    lines: list[str] = field(default_factory=list)
 
     def read(self, instance: dg.DagsterInstance, run_id: str) -> None:
         records = instance.get_records_for_run(run_id, cursor=self.cursor)
