@@ -40,13 +40,18 @@ def dataset_lock(month_folder: Path, dataset: str) -> Iterator[None]:
         yield
 
 
-def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = ()) -> None:
+def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = (), in_place: bool = False) -> None:
     """Put the written temporaries of ``manifest.files`` in place, then the manifest; ``remove`` files go away.
 
     The caller holds :func:`dataset_lock` and has written every ``temporary_name`` of the files.
+
+    Args:
+        in_place: there are no temporaries: what the manifest records (an appended journal, a Hive partition) is where
+            it belongs already.
     """
     for record in manifest.files:
-        fsync_path(temporary_name(month_folder / record.path))
+        path = month_folder / record.path
+        fsync_path(path if in_place else temporary_name(path))
     pending = _Pending(manifest=manifest, remove=list(remove))
     write_text(_pending_path(month_folder, manifest.dataset), pending.model_dump_json())
     _finish(month_folder, pending)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from coupang_assets.datasets import COUPANG_CATE_ALL, Dataset
+from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_JOURNAL, Dataset
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import add_months, day_key, month_key, sampled_days
 from coupang_assets.settings import Settings
@@ -34,6 +34,15 @@ class Layout:
         before_us = ours.with_name(month.replace("_", "-"))
         return before_us if not ours.exists() and before_us.exists() else ours
 
+    def require_our_folder(self, month: str) -> None:
+        """See that the month may be worked on where it is.
+
+        Raises:
+            CoupangAssetsError: it is in a folder written before us, which a new folder would hide.
+        """
+        if (found := self.folder_on_disk(month)) != (ours := self.month_folder(month)):
+            raise CoupangAssetsError(f"{month} is kept in {found}, written before us", f"rename it to {ours} first")
+
     def days(self, month: str) -> list[date]:
         """The days the month samples."""
         return sampled_days(month, self.settings.sampling)
@@ -55,6 +64,15 @@ class Layout:
             except CoupangAssetsError:
                 continue
         return sorted(found)
+
+    def journal_month(self, month: str) -> str | None:
+        """The latest earlier month that has a crawl journal; each month's holds those before it."""
+        found = [
+            earlier
+            for earlier in self.months_with_dictionary()
+            if earlier < month and (self.folder_on_disk(earlier) / CRAWL_JOURNAL.paths[0]).exists()
+        ]
+        return found[-1] if found else None
 
     def base_month(self, month: str, wanted: str | None = None) -> str | None:
         """The base month (기준 월): ``wanted``, else the latest earlier month with a dictionary, else none.
