@@ -17,6 +17,7 @@ from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import day_key
 from coupang_assets.pipeline import codes, event_batches, events
 from coupang_assets.settings import EventsSettings, Settings
+from coupang_assets.storage.disk import month_bytes, require_space
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.progress import RowProgress
 from coupang_assets.storage.streamed_days import DayReader, StreamedDays
@@ -55,6 +56,8 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
                 missing.append(day)
                 continue
             rows[day] = rows_of_day
+            expected = sum(rows.values()) * len(days) // len(rows)
+            require_space(layout.root, month_bytes(expected), f"a month of {expected:,} events")
             readers[day] = functools.partial(source.read, found.dataset, day)
         if not readers:
             raise CoupangAssetsError(
