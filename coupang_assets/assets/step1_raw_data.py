@@ -23,6 +23,9 @@ from coupang_assets.storage.progress import RowProgress
 from coupang_assets.storage.streamed_days import DayReader, StreamedDays
 from coupang_assets.warehouse import Warehouse
 
+# Batches and files decoded before they are asked for: enough for two cores, where the default fills the memory.
+_READ_AHEAD = 2
+
 
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``raw_dailies``."""
@@ -98,7 +101,9 @@ class _EventSource:
 
     def read(self, dataset: ds.Dataset, day: str, progress: RowProgress) -> ir.Table:
         columns = list(self._columns.values())
-        scanned = dataset.scanner(columns=columns, filter=self._wanted)
+        scanned = dataset.scanner(
+            columns=columns, filter=self._wanted, batch_readahead=_READ_AHEAD, fragment_readahead=_READ_AHEAD
+        )
 
         def observe(quality: events.EventQuality) -> None:
             self._quality += quality

@@ -123,9 +123,9 @@ def duckdb_steps(raw: list[str], cate_all: str, memory_limit: str, spill: str, o
 
 
 _STEP_2 = {
-    "products": f"""SELECT {", ".join(CODES)}, product_id, min(ep_title) AS ep_title, count(*) AS n
-        FROM raw GROUP BY {", ".join(CODES)}, product_id""",
-    "new_unique": f"""SELECT arg_min(product_id, key) AS product_id, arg_min(ep_title, key) AS ep_title,
+    "new_unique": f"""WITH products AS (SELECT {", ".join(CODES)}, product_id, min(ep_title) AS ep_title, count(*) AS n
+        FROM raw GROUP BY {", ".join(CODES)}, product_id)
+        SELECT arg_min(product_id, key) AS product_id, arg_min(ep_title, key) AS ep_title,
         {", ".join(CODES)}, sum(n)::BIGINT AS count
         FROM (SELECT *, row(product_id IS NULL, -n, product_id) AS key FROM products) GROUP BY {", ".join(CODES)}""",
     "updated_unique": f"SELECT product_id, {', '.join(CODES)} FROM new_unique",
