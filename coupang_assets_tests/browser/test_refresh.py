@@ -25,7 +25,7 @@ def launch(open_page: OpenPage, job: str, picture: Callable[["Page"], None] = la
     from playwright.sync_api import expect
 
     page = open_page("/jobs")
-    page.get_by_role("link", name=job, exact=True).click()
+    page.get_by_text(job, exact=True).first.click()
     page.get_by_role("tab", name="Launchpad").click()
     partition = page.get_by_placeholder("Partition")
     partition.click()
@@ -92,10 +92,15 @@ def test_a_month_is_refreshed_from_the_ui(ui: DagsterUI, open_page: OpenPage, pi
     assert shown(page, "state").startswith("made")
 
 
-def test_the_sensor_that_keeps_months_fresh_is_there_and_off(open_page: OpenPage) -> None:
+def test_the_sensor_that_keeps_months_fresh_is_there_and_off(ui: DagsterUI, open_page: OpenPage) -> None:
     from playwright.sync_api import expect
 
     page = open_page("/automation")
-    row = page.get_by_role("row").filter(has=page.get_by_text("keep_fresh", exact=True)).first
-    expect(row).to_be_visible()
-    expect(row.get_by_role("switch").or_(row.get_by_role("checkbox")).first).not_to_be_checked()
+    expect(page.get_by_text("keep_fresh", exact=True)).to_be_visible()
+    found = ui.graphql(
+        '{ sensorsOrError(repositorySelector: { repositoryName: "__repository__", '
+        'repositoryLocationName: "coupang_assets.definitions" }) '
+        "{ ... on Sensors { results { name sensorState { status } } } } }"
+    )
+    (sensor,) = found["sensorsOrError"]["results"]
+    assert sensor == {"name": "keep_fresh", "sensorState": {"status": "STOPPED"}}
