@@ -83,8 +83,11 @@ def test_a_month_is_refreshed_from_the_ui(ui: DagsterUI, open_page: OpenPage, pi
     again = {each for each, count in materializations(ui).items() if count > made[each]}
     assert {"category_merge", "cate_dictionary", "rt_category_info_coupang"} <= again
     assert not again & {"raw_dailies", "new_unique", "updated_unique", "diff_data", "crawl_journal", "coupang_cate_all"}
-    runs = ui.graphql("{ runsOrError { ... on Runs { results { status parentRunId assetSelection { path } } } } }")
-    children = [run for run in runs["runsOrError"]["results"] if run["parentRunId"] == run_id]
+    runs = ui.graphql(
+        "{ runsOrError { ... on Runs { results { status tags { key value } assetSelection { path } } } } }"
+    )
+    child_of = {"key": "dagster/parent_run_id", "value": run_id}
+    children = [run for run in runs["runsOrError"]["results"] if child_of in run["tags"]]
     assert {run["assetSelection"][0]["path"][-1] for run in children} == again
     assert {run["status"] for run in children} == {"SUCCESS"}
     page = open_page(f"/assets/category_merge?view=partitions&partition={MONTH}", width=1500, height=760)
