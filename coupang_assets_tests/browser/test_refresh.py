@@ -33,6 +33,8 @@ def launch(open_page: OpenPage, job: str, picture: Callable[["Page"], None] = la
     page.get_by_role("menuitem").get_by_text(MONTH, exact=True).click()
     start = page.get_by_role("button", name="Launch Run")
     expect(start).to_be_enabled()
+    page.mouse.move(0, 0)
+    expect(page.get_by_text("Copy tag")).to_have_count(0)
     picture(page)
     start.click()
     page.wait_for_url("**/runs/*")
