@@ -27,6 +27,7 @@ class Step(StrEnum):
     REFINEMENT = "step4_refined"
     DICTIONARY_TABLE = "step5_hive"
     CLASSIFIER = "step6_classifier"
+    PRODUCTS = "products"
 
 
 @dataclass(frozen=True)
@@ -293,3 +294,14 @@ DATASETS: dict[str, Dataset] = {
         CLASSIFIER_REPORT,
     )
 }
+
+PRODUCTS_ALL = Dataset(
+    "products_all",
+    Step.PRODUCTS,
+    Kind.FILES,
+    "All products of the PostgreSQL table as of one moment, as CSV (UTF-8 with BOM) and as Parquet.",
+    ("products_all.csv", "products_all.parquet"),
+)
+
+# Not monthly: each has one version, the latest, under ``<root>/products``.
+PRODUCT_DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PRODUCTS_ALL,)}
