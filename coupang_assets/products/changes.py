@@ -7,7 +7,7 @@ deleted. Belongs here: the comparison and the merge, both in the order of keys a
 import io
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +105,7 @@ def merged_records(connection: "Connection", table: SourceTable, plan: ChangePla
             ) from None
 
 
-def _read(connection: "Connection", table: SourceTable, keys: Path) -> Iterator[bytes]:
+def _read(connection: "Connection", table: SourceTable, keys: Path) -> Generator[bytes]:
     with keys.open(encoding="utf-8") as lines:
         while batch := [json.loads(line) for line in itertools.islice(lines, _KEYS_AT_ONCE)]:
             rows = io.BytesIO()

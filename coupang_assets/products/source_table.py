@@ -3,7 +3,7 @@
 Belongs here: statements that read. Does not: files, or what is done with what was read.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -121,7 +121,9 @@ def require_columns(table: SourceTable, wanted: dict[str, str]) -> None:
             )
 
 
-def copy_rows(connection: "Connection", table: SourceTable, keys: Sequence[int | str] | None = None) -> Iterator[bytes]:
+def copy_rows(
+    connection: "Connection", table: SourceTable, keys: Sequence[int | str] | None = None
+) -> Generator[bytes]:
     """CSV of the table without a header, ordered by its key; with `keys` only of these rows."""
     from psycopg import sql
 
@@ -134,8 +136,7 @@ def copy_rows(connection: "Connection", table: SourceTable, keys: Sequence[int |
         )
     query += _order(table)
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)) as copy:
-        for chunk in copy:
-            yield bytes(chunk)
+        yield from copy
 
 
 def copy_stamps(connection: "Connection", table: SourceTable) -> Iterator[Stamp]:
@@ -167,7 +168,7 @@ def _order(table: SourceTable) -> "sql.Composable":
 
 
 def _array_type(key: SourceColumn) -> str:
-    return {"smallint": "int2[]", "integer": "int4[]", "bigint": "int8[]", "uuid": "uuid[]"}.get(key.type, "text[]")  # type: ignore[return-value]
+    return {"smallint": "int2[]", "integer": "int4[]", "bigint": "int8[]", "uuid": "uuid[]"}.get(key.type, "text[]")
 
 
 def _key(

@@ -80,8 +80,7 @@ def table_files(
         OSError: the disk refuses.
     """
     fields = [
-        pa.field(column.name, pa.string() if column.name in text_columns else _arrow_type(column))
-        for column in columns
+        pa.field(column.name, pa.string() if column.name in text_columns else _arrow_type(column)) for column in columns
     ]
     schema = pa.schema(fields, {_SOURCE_KEY: json.dumps(source, ensure_ascii=False, sort_keys=True)})
     read_end, write_end = os.pipe()
@@ -127,7 +126,7 @@ def csv_records(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _write_parquet(read_end: int, path: Path, schema: pa.Schema) -> None:
-    with os.fdopen(read_end, "rb", _BUFFER_BYTES) as rows, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with open(read_end, "rb", _BUFFER_BYTES) as rows, pq.ParquetWriter(path, schema, compression="zstd") as writer:
         # pyarrow takes a stream without a byte for an error, not for a table without a row.
         if not rows.peek(1):
             return

@@ -153,8 +153,7 @@ def fill_products(
             return False
         connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(table[0])))
         columns = sql.SQL(", ").join(
-            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind))  # type: ignore[arg-type]
-            for column, kind in PRODUCT_COLUMNS.items()
+            sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(kind)) for column, kind in PRODUCT_COLUMNS.items()
         )
         connection.execute(sql.SQL("CREATE TABLE {} ({})").format(name, columns))
         _copy_rows(connection, name, world(), rows, seed)
