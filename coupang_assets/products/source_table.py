@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from coupang_assets.products.connection import Connection
 
+Chunk = bytes | bytearray | memoryview
 # Key of a row, and its time of change in microseconds since 1970; None where it is not known.
 Stamp = tuple[int | str, int | None]
 
@@ -123,7 +124,7 @@ def require_columns(table: SourceTable, wanted: dict[str, str]) -> None:
 
 def copy_rows(
     connection: "Connection", table: SourceTable, keys: Sequence[int | str] | None = None
-) -> Generator[bytes]:
+) -> Generator[Chunk]:
     """CSV of the table without a header, ordered by its key; with `keys` only of these rows."""
     from psycopg import sql
 

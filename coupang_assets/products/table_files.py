@@ -20,7 +20,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.products.source_table import SourceColumn, Stamp
+from coupang_assets.products.source_table import Chunk, SourceColumn, Stamp
 
 BOM = b"\xef\xbb\xbf"
 _SOURCE_KEY = b"coupang_assets.source"
@@ -56,7 +56,7 @@ class TableFiles:
     _file: BinaryIO
     _pipe: BinaryIO
 
-    def write(self, rows: bytes) -> None:
+    def write(self, rows: Chunk) -> None:
         self._file.write(rows)
         self._pipe.write(rows)
 
@@ -126,7 +126,10 @@ def csv_records(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _write_parquet(read_end: int, path: Path, schema: pa.Schema) -> None:
-    with open(read_end, "rb", _BUFFER_BYTES) as rows, pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with (
+        io.BufferedReader(io.FileIO(read_end), _BUFFER_BYTES) as rows,
+        pq.ParquetWriter(path, schema, compression="zstd") as writer,
+    ):
         # pyarrow takes a stream without a byte for an error, not for a table without a row.
         if not rows.peek(1):
             return
@@ -139,7 +142,7 @@ def _write_parquet(read_end: int, path: Path, schema: pa.Schema) -> None:
             ) from None
 
 
-def _copy_batches(rows: io.BufferedReader, schema: pa.Schema, writer: pq.ParquetWriter) -> None:
+def _copy_batches(rows: "io.BufferedReader[io.FileIO]", schema: pa.Schema, writer: pq.ParquetWriter) -> None:
     reader = pa_csv.open_csv(
         rows,
         pa_csv.ReadOptions(column_names=schema.names, block_size=_BLOCK_BYTES),

@@ -78,7 +78,10 @@ class EmbeddedPostgres:
             self._initialize()
         if self._is_running():
             return
-        options = f"-c port={PORT} -c listen_addresses='' -c unix_socket_directories='{socket}' -c unix_socket_permissions=0700"
+        options = (
+            f"-c port={PORT} -c listen_addresses='' "
+            f"-c unix_socket_directories='{socket}' -c unix_socket_permissions=0700"
+        )
         log = str(self._data / "server.log")
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", log, "-o", options, "start")
 
