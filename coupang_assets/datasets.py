@@ -16,6 +16,7 @@ class Kind(StrEnum):
     FILES = "files"
     JOURNAL = "journal"
     HIVE = "hive"
+    TABLE = "table"
 
 
 class Step(StrEnum):
@@ -302,6 +303,13 @@ PRODUCTS_ALL = Dataset(
     "All products of the PostgreSQL table as of one moment, as CSV (UTF-8 with BOM) and as Parquet.",
     ("products_all.csv", "products_all.parquet"),
 )
+PRODUCT_PREDICTIONS = Dataset(
+    "product_predictions",
+    Step.PRODUCTS,
+    Kind.TABLE,
+    "Predicted categories of the products, in a PostgreSQL table of their own: one row a product and model version.",
+    (),
+)
 
-# Not monthly: each has one version, the latest, under ``<root>/products``.
-PRODUCT_DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PRODUCTS_ALL,)}
+# Not monthly: each has one version, the latest.
+PRODUCT_DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PRODUCTS_ALL, PRODUCT_PREDICTIONS)}

@@ -26,7 +26,7 @@ from coupang_assets.assets.keep_fresh import keep_fresh_sensor
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.shop import RealShop, Shop
-from coupang_assets.datasets import DATASETS, RECHECK, Step
+from coupang_assets.datasets import DATASETS, PRODUCT_PREDICTIONS, PRODUCTS_ALL, RECHECK, Step
 from coupang_assets.engines.duckdb import DuckDBEngine
 from coupang_assets.products.connection import ProductsSource, ServerSource
 from coupang_assets.sample.events import EventOptions
@@ -48,7 +48,8 @@ from coupang_assets.warehouse.hiveserver2 import HiveServer2Warehouse
 
 MONTH_JOB = "month"
 RECHECK_JOB = "recheck_month"
-PRODUCTS_JOB = "products_export"
+EXPORT_JOB = "export_products"
+CLASSIFY_JOB = "classify_products"
 _STEPS = (
     step1_raw_data,
     step2_new_categories,
@@ -107,17 +108,31 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         selection=dg.AssetSelection.assets(RECHECK.name),
         description="Asks the shop again for a share of a month's known categories; run it when you want to know.",
     )
-    products_job = dg.define_asset_job(
-        PRODUCTS_JOB,
-        selection=dg.AssetSelection.groups(Step.PRODUCTS.value) - dg.AssetSelection.assets(products.TABLE),
-        description="The product table of PostgreSQL, as it is now.",
+    export_job = dg.define_asset_job(
+        EXPORT_JOB,
+        selection=dg.AssetSelection.assets(PRODUCTS_ALL.name),
+        description="The product table of PostgreSQL as it is now, as CSV and Parquet.",
+    )
+    classify_job = dg.define_asset_job(
+        CLASSIFY_JOB,
+        selection=dg.AssetSelection.assets(PRODUCT_PREDICTIONS.name),
+        description="Classifies the products that are new or renamed since the last time.",
     )
     definitions = dg.Definitions(
         assets=assets,
         asset_checks=asset_checks,
-        jobs=[month_job, recheck_job, products_job, *refreshing.jobs(monthly, lambda: definitions, MONTH_JOB)],
+        jobs=[
+            month_job,
+            recheck_job,
+            export_job,
+            classify_job,
+            *refreshing.jobs(monthly, lambda: definitions, MONTH_JOB),
+        ],
         schedules=[monthly_schedule(settings, MONTH_JOB)],
-        sensors=[keep_fresh_sensor(settings, lambda: definitions)],
+        sensors=[
+            keep_fresh_sensor(settings, lambda: definitions),
+            products.new_products_sensor(settings, CLASSIFY_JOB),
+        ],
         resources={**build_resources(settings), **(resource_overrides or {})},
         # Steps follow each other and share one engine and its memory limit, so a run is one process.
         executor=dg.in_process_executor,

@@ -181,6 +181,17 @@ class RefreshSettings(BaseModel):
 PostgresName = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=63)]
 
 
+class PredictionsSettings(BaseModel):
+    """The table that predicted categories of products are written to."""
+
+    schema_name: PostgresName | None = Field(None, description="its schema; default: that of the product table")
+    table: PostgresName = Field("product_predictions", description="the table; made when it is not there")
+    name_column: PostgresName = Field("name", description="column of the product table that is classified")
+    top_k: int = Field(3, ge=1, le=50, description="categories kept a product")
+    review_below: float = Field(0.5, ge=0, le=1, description="score below which a person is to look at a product")
+    look_every_seconds: int = Field(300, ge=30, description="between looks of the sensor new_products")
+
+
 class ProductsSettings(BaseModel):
     """The PostgreSQL table of products (spec 001). Host, port, user and password are libpq's variables (PGHOST, …)."""
 
@@ -201,6 +212,7 @@ class ProductsSettings(BaseModel):
         0.3, ge=0, le=1, description="of rows that changed; above it the whole table is read again"
     )
     connect_timeout_seconds: float = Field(30.0, gt=0, description="to reach the server and log in")
+    predictions: PredictionsSettings = PredictionsSettings()
 
     @property
     def is_embedded(self) -> bool:

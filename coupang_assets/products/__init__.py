@@ -8,5 +8,7 @@ when something is read (`assets`), or how files are committed (`storage`).
 | `connection.py` | connecting, and what can go wrong with a server, told to people |
 | `source_table.py` | the table's columns, and reading them within a snapshot |
 | `table_files.py` | one stream of CSV to a CSV and a Parquet file |
+| `changes.py` | what has changed since an export |
 | `export.py` | the whole table, or what has changed since the export before |
+| `predictions.py` | predicted categories, written back |
 """

@@ -158,6 +158,25 @@ def copy_stamps(connection: "Connection", table: SourceTable) -> Iterator[Stamp]
             yield as_key(key), None if modified is None else int(modified)
 
 
+def news_since(connection: "Connection", table: SourceTable, cursor: str | None) -> tuple[int, str | None]:
+    """Rows changed or added since `cursor`, and the cursor for the next time.
+
+    The cursor is the latest time of change; of a table without one, its number of rows.
+    """
+    from psycopg import sql
+
+    if table.modified is None:
+        query = sql.SQL("SELECT count(*), count(*)::text FROM {}").format(table.identifier())
+        rows, now = connection.execute(query).fetchone() or (0, "0")
+        return abs(rows - int(cursor or 0)), str(now)
+    modified = sql.Identifier(table.modified.name)
+    query = sql.SQL("SELECT count(*), max({})::text FROM {}").format(modified, table.identifier())
+    if cursor is not None:
+        query += sql.SQL(" WHERE {} > {}::{}").format(modified, sql.Literal(cursor), sql.SQL(table.modified.base_type))
+    rows, latest = connection.execute(query).fetchone() or (0, None)
+    return rows, latest or cursor
+
+
 def _order(table: SourceTable) -> "sql.Composable":
     """By key, texts by their bytes, so that a merge outside the server can follow the order."""
     from psycopg import sql

@@ -18,7 +18,14 @@ from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.storage.commit import commit, dataset_lock, discard, recover, temporary_name
 from coupang_assets.storage.failures import as_dagster_failures
 from coupang_assets.storage.layout import Layout
-from coupang_assets.storage.manifest import Manifest, content_version, is_as_recorded, read_manifest, record_file
+from coupang_assets.storage.manifest import (
+    Manifest,
+    content_version,
+    is_as_recorded,
+    now,
+    read_manifest,
+    record_file,
+)
 
 # What a manifest says in place of a month.
 NO_MONTH = ""
@@ -74,6 +81,7 @@ class LatestFiles:
                 code_version=code_version,
                 data_version=content_version(records),
                 files=records,
+                created=now(),
             )
             commit(self.folder, manifest)
         shutil.rmtree(staged.folder, ignore_errors=True)
