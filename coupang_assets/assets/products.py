@@ -110,6 +110,8 @@ def assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             description=PRODUCT_PREDICTIONS.description,
             group_name=PRODUCT_PREDICTIONS.step.value,
             kinds={"postgres"},
+            # It writes nothing through it, but holds its lock.
+            io_manager_key=IO_MANAGER,
             owners=settings.owners,
             code_version=code_version(PRODUCT_PREDICTIONS, product_predictions),
             metadata={"specification": "001"},

@@ -27,9 +27,6 @@ from coupang_assets.storage.manifest import (
     record_file,
 )
 
-# What a manifest says in place of a month.
-NO_MONTH = ""
-
 
 @dataclass(frozen=True)
 class StagedTable:
@@ -76,7 +73,7 @@ class LatestFiles:
                 raise
             manifest = Manifest(
                 dataset=self._dataset.name,
-                month=NO_MONTH,
+                month="",
                 run_id=run_id,
                 code_version=code_version,
                 data_version=content_version(records),
@@ -134,7 +131,7 @@ class LatestFilesIOManager(IOManager):
             return paths
 
 
-@io_manager(required_resource_keys={"layout", "engine"}, description="Files that are not monthly.")
+@io_manager(required_resource_keys={"layout", "engine", "run_lock"}, description="Files that are not monthly.")
 def latest_files_io_manager(context: InitResourceContext) -> LatestFilesIOManager:
     """The IO manager from the graph's resources."""
     return LatestFilesIOManager(context.resources.layout, context.resources.engine)
