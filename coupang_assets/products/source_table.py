@@ -141,7 +141,11 @@ def copy_rows(
 
 
 def copy_stamps(connection: "Connection", table: SourceTable) -> Iterator[Stamp]:
-    """Key and time of change of each row, ordered by key."""
+    """Key and time of change of each row, ascending by key.
+
+    Raises:
+        CoupangAssetsError: the key is missing in a row, or the same in two.
+    """
     from psycopg import sql
 
     if table.key is None or table.modified is None:
@@ -153,9 +157,18 @@ def copy_stamps(connection: "Connection", table: SourceTable) -> Iterator[Stamp]
         key=sql.Identifier(table.key.name), modified=sql.Identifier(table.modified.name), table=table.identifier()
     ) + _order(table)
     as_key: Any = int if table.has_integer_key else str
+    last: Any = None
     with connection.cursor() as cursor, cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as copy:
-        for key, modified in copy.rows():
-            yield as_key(key), None if modified is None else int(modified)
+        for text, modified in copy.rows():
+            key = None if text is None else as_key(text)
+            if key is None or (last is not None and key <= last):
+                raise CoupangAssetsError(
+                    f"{table.key.name} of {table.schema}.{table.name} does not identify a row: "
+                    + ("it is missing in one" if key is None else f"{last} is followed by {key}"),
+                    "name a column that is never null and has no duplicates with COUPANG_PRODUCTS__KEY_COLUMN",
+                )
+            last = key
+            yield key, None if modified is None else int(modified)
 
 
 def news_since(connection: "Connection", table: SourceTable, cursor: str | None) -> tuple[int, str | None]:

@@ -226,6 +226,21 @@ def test_when_the_whole_table_is_read_it_says_why(
     assert made.rows == 40 == len(pd.read_csv(folder / CSV_NAME))
 
 
+@pytest.mark.parametrize(("values", "said"), [(["'a'", "'a'"], "a is followed by a"), (["'a'", "NULL"], "is missing")])
+def test_a_key_that_identifies_nothing_is_refused(
+    database: Database, make_folder: MakeFolder, values: list[str], said: str
+) -> None:
+    database.execute("CREATE SCHEMA public1")
+    database.execute("CREATE TABLE public1.products (code text, modified_at timestamptz DEFAULT now())")
+    for value in values:
+        database.execute(f"INSERT INTO public1.products VALUES ({value})")
+    before = make_folder()
+    exported(database, before, key_column="code")
+    with pytest.raises(CoupangAssetsError, match=said) as caught:
+        exported(database, make_folder(), before=before, key_column="code")
+    assert "COUPANG_PRODUCTS__KEY_COLUMN" in caught.value.remedy
+
+
 def test_rows_of_unknown_time_are_read_again(products: Database, make_folder: MakeFolder) -> None:
     products.execute("ALTER TABLE public1.products ALTER modified_at DROP NOT NULL")
     products.execute("UPDATE public1.products SET modified_at = NULL WHERE id = 9")
