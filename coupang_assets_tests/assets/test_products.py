@@ -1,5 +1,9 @@
 """The product assets as Dagster runs them, on the embedded PostgreSQL."""
 
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,3 +229,41 @@ def test_the_parquet_file_is_read_as_a_table_by_what_comes_after(settings: Setti
     )
     assert result.success
     assert received == {"rows": ROWS, "names": ["products_all.csv", "products_all.parquet"]}
+
+
+@pytest.mark.slow
+def test_a_killed_export_leaves_the_last_one_and_is_ended_by_the_next(
+    settings: Settings, source: ProductsSource, tmp_path: Path
+) -> None:
+    run(settings, EXPORT_JOB)
+    folder = settings.root / "products"
+    before = {path.name: path.read_bytes() for path in folder.glob("products_all.*")}
+    execute(
+        source,
+        "CREATE OR REPLACE VIEW public1.slow AS SELECT *, CASE WHEN id = 60 THEN pg_sleep(60)::text END AS x "
+        "FROM public1.products",
+    )
+    command = [sys.executable, "-m", "coupang_assets.cli", "products", "export"]
+    environment = os.environ | {
+        "COUPANG_ROOT": str(settings.root),
+        "COUPANG_SAMPLE__PRODUCTS": str(ROWS),
+        "COUPANG_PRODUCTS__TABLE": "slow",
+    }
+    killed = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=tmp_path)
+    until = time.monotonic() + 60
+    while not execute(
+        source, "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'COPY%slow%' AND wait_event = 'PgSleep'"
+    ):
+        assert killed.poll() is None and time.monotonic() < until
+        time.sleep(0.1)
+    killed.kill()
+    killed.wait()
+    assert {path.name: path.read_bytes() for path in folder.glob("products_all.*")} == before
+    done = subprocess.run(
+        command, env=environment | {"COUPANG_PRODUCTS__TABLE": "products"}, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout
+    assert sorted(path.name for path in folder.iterdir()) == [".manifests", *sorted(before)]
+    with dg.DagsterInstance.from_config(str(settings.root / "dagster_home")) as instance:
+        statuses = [one.status for one in instance.get_runs()]
+    assert statuses == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

@@ -1,15 +1,19 @@
 """What a user is told when the server, the login or the table is not what was expected."""
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from coupang_assets.commands.doctor import examine
 from coupang_assets.errors import CoupangAssetsError, TransientError
 from coupang_assets.products.connection import ServerSource
 from coupang_assets.products.export import export_products
+from coupang_assets.settings import ProductsSettings, Settings
 from coupang_assets_tests.products.conftest import Database
 
 SECRET = "hunter2-geheim"
@@ -110,9 +114,27 @@ def test_a_server_that_is_away_may_come_back(
     assert "PGHOST" in error.remedy
 
 
-def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from coupang_assets.settings import ProductsSettings
+def looked_at(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> str:
+    """What the doctor says of the products."""
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    output = io.StringIO()
+    examine(
+        Settings(_env_file=None, root=tmp_path / "root", products=database.settings(**changes)),
+        Console(file=output, width=400),
+    )
+    return output.getvalue().partition("products")[2]
 
+
+def test_the_doctor_looks_at_a_server_that_is_set(
+    products: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = looked_at(products, tmp_path, monkeypatch)
+    assert f"public1.products of {products.name}: 7 columns, key id, time of change modified_at" in said
+    said = looked_at(products, tmp_path, monkeypatch, table="absent")
+    assert "no table absent; it has products" in said
+
+
+def test_without_the_driver_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     connect: Callable[[], Any] = ServerSource(ProductsSettings()).connect
     with pytest.raises(CoupangAssetsError, match="not installed") as caught, connect():
