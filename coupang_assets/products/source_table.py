@@ -5,7 +5,7 @@ Belongs here: statements that read. Does not: files, or what is done with what w
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from coupang_assets.errors import CoupangAssetsError
@@ -22,7 +22,7 @@ Stamp = tuple[int | str, int | None]
 
 _SHOWN = 12
 _INTEGERS = {"smallint", "integer", "bigint"}
-_TEXTS = {"text", "uuid"}
+_TEXTS = {"text", "character varying", "uuid"}
 _MOMENTS = {"timestamp without time zone", "timestamp with time zone"}
 
 
@@ -100,15 +100,14 @@ def describe_table(connection: "Connection", settings: ProductsSettings) -> Sour
         )
     )
     by_name = {column.name: column for column in columns}
-    key = _key(connection, found[0], by_name, settings)
     modified = by_name.get(settings.modified_column)
-    return SourceTable(
-        settings.schema_name,
-        settings.table,
-        columns,
-        key,
-        modified if modified is not None and modified.base_type in _MOMENTS else None,
-    )
+    if modified is not None and modified.base_type not in _MOMENTS:
+        modified = None
+    table = SourceTable(settings.schema_name, settings.table, columns, key=None, modified=modified)
+    if settings.key_column is not None:
+        require_columns(table, {"COUPANG_PRODUCTS__KEY_COLUMN": settings.key_column})
+        return replace(table, key=_usable_key([by_name[settings.key_column]]))
+    return replace(table, key=_usable_key([by_name[name] for name in _primary_key(connection, found[0])]))
 
 
 def require_columns(table: SourceTable, wanted: dict[str, str]) -> None:
@@ -178,14 +177,16 @@ def news_since(connection: "Connection", table: SourceTable, cursor: str | None)
     """
     from psycopg import sql
 
+    # The table may have had another form when it was looked at before.
+    counted = cursor is not None and cursor.isdigit()
     if table.modified is None:
-        query = sql.SQL("SELECT count(*), count(*)::text FROM {}").format(table.identifier())
-        rows, now = connection.execute(query).fetchone() or (0, "0")
-        return abs(rows - int(cursor or 0)), str(now)
+        query = sql.SQL("SELECT count(*) FROM {}").format(table.identifier())
+        (rows,) = connection.execute(query).fetchone() or (0,)
+        return abs(rows - int(cursor or 0)) if counted else rows, str(rows)
     modified = sql.Identifier(table.modified.name)
-    query = sql.SQL("SELECT count(*), max({})::text FROM {}").format(modified, table.identifier())
-    if cursor is not None:
-        query += sql.SQL(" WHERE {} > {}::{}").format(modified, sql.Literal(cursor), sql.SQL(table.modified.base_type))
+    query = sql.SQL("SELECT count(*), max({0})::text FROM {1} WHERE isfinite({0})").format(modified, table.identifier())
+    if cursor is not None and not counted:
+        query += sql.SQL(" AND {} > {}::{}").format(modified, sql.Literal(cursor), sql.SQL(table.modified.base_type))
     rows, latest = connection.execute(query).fetchone() or (0, None)
     return rows, latest or cursor
 
@@ -204,29 +205,22 @@ def _array_type(key: SourceColumn) -> str:
     return {"smallint": "int2[]", "integer": "int4[]", "bigint": "int8[]", "uuid": "uuid[]"}.get(key.type, "text[]")
 
 
-def _key(
-    connection: "Connection", oid: int, columns: dict[str, SourceColumn], settings: ProductsSettings
-) -> SourceColumn | None:
-    if settings.key_column is not None:
-        if settings.key_column not in columns:
-            raise CoupangAssetsError(
-                f"{settings.schema_name}.{settings.table} has no column {settings.key_column}; "
-                f"it has {', '.join(columns)}",
-                "name a column without duplicates with COUPANG_PRODUCTS__KEY_COLUMN",
-            )
-        names = [settings.key_column]
-    else:
-        names = [
-            name
-            for (name,) in connection.execute(
-                "SELECT a.attname FROM pg_index i "
-                "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
-                "WHERE i.indrelid = %s AND i.indisprimary",
-                [oid],
-            )
-        ]
-    usable = len(names) == 1 and columns[names[0]].base_type in _INTEGERS | _TEXTS | {"character varying"}
-    return columns[names[0]] if usable else None
+def _primary_key(connection: "Connection", oid: int) -> list[str]:
+    return [
+        name
+        for (name,) in connection.execute(
+            "SELECT a.attname FROM pg_index i "
+            "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) "
+            "WHERE i.indrelid = %s AND i.indisprimary",
+            [oid],
+        )
+    ]
+
+
+def _usable_key(columns: list[SourceColumn]) -> SourceColumn | None:
+    """The one column of a key whose order is the same here and on the server."""
+    usable = len(columns) == 1 and columns[0].base_type in _INTEGERS | _TEXTS
+    return columns[0] if usable else None
 
 
 def _table_missing(connection: "Connection", settings: ProductsSettings) -> CoupangAssetsError:

@@ -154,6 +154,19 @@ def test_without_a_time_of_change_added_rows_are_news(products: Database) -> Non
     assert next(new) == 1
 
 
+def test_a_cursor_of_another_form_begins_again(products: Database) -> None:
+    def look(cursor: str | None) -> tuple[int, str | None]:
+        with products.source().connect() as connection:
+            return news_since(connection, describe_table(connection, products.settings()), cursor)
+
+    _, moment = look(None)
+    products.execute("ALTER TABLE public1.products DROP modified_at")
+    rows, count = look(moment)
+    assert (rows, count) == (40, "40")
+    products.execute("ALTER TABLE public1.products ADD modified_at timestamptz DEFAULT now()")
+    assert look(count)[0] == 40
+
+
 def test_news_of_an_empty_table_are_none(products: Database) -> None:
     products.execute("TRUNCATE public1.products")
     new = news(products)
