@@ -6,10 +6,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coupang_assets.assets.month_classifier import load_month_classifier
+from coupang_assets.classifiers.biterm import BitermClassifier
+from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CATE_DICTIONARY
 from coupang_assets.months import work_month
+from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.settings import Settings
+from coupang_assets.storage.csv_tables import read_frame
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.locate import locate
 
 
 def predict_titles(settings: Settings, month: str, titles: Sequence[str], top: int, console: Console) -> None:
@@ -19,11 +23,14 @@ def predict_titles(settings: Settings, month: str, titles: Sequence[str], top: i
         CoupangAssetsError: the month has no classifier, or its files are damaged.
     """
     key = work_month(month, settings.first_month)
-    classifier = load_month_classifier(Layout(settings), key)
-    for title, predictions in zip(titles, classifier.model.predict(titles, top_k=top), strict=True):
+    layout = Layout(settings)
+    pickle = locate(layout, BTM_PERCENT_DICT, key).paths[0]
+    model = BitermClassifier.load(pickle, locate(layout, BPE_TOKENIZER, key).paths[0])
+    names = category_paths(read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, key).paths[0]))
+    for title, predictions in zip(titles, model.predict(titles, top_k=top), strict=True):
         table = Table(title=Text(title), title_justify="left", show_header=False, box=None, padding=(0, 2))
         for prediction in predictions:
-            path = " > ".join(classifier.paths.get(prediction.code, ("not in the month's dictionary",)))
+            path = " > ".join(names.get(prediction.code, ("not in the month's dictionary",)))
             table.add_row(f"{prediction.score:6.1%}", prediction.code, Text(path))
         if not predictions:
             table.add_row("", "", "nothing in this title is known to the classifier")
