@@ -16,9 +16,11 @@ from coupang_assets.storage.manifest import read_manifest
 
 @dataclass(frozen=True)
 class MonthClassifier:
-    """Attributes:
-    version: kind, month and content of the model; another model has another version.
-    paths: names of each category, top first, by its code.
+    """A model, and what its codes mean.
+
+    Attributes:
+        version: kind, month and content of the model; another model has another version.
+        paths: names of each category, top first, by its code.
     """
 
     model: Classifier
