@@ -29,7 +29,11 @@ class MonthClassifier:
 
 
 def latest_month_with_classifier(layout: Layout) -> str:
-    """Raises CoupangAssetsError where there is none."""
+    """The latest month that has a dictionary and a classifier.
+
+    Raises:
+        CoupangAssetsError: there is none.
+    """
     for month in reversed(layout.months_with_dictionary()):
         if read_manifest(layout.folder_on_disk(month), BTM_PERCENT_DICT.name) is not None:
             return month
