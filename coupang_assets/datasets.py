@@ -16,6 +16,7 @@ class Kind(StrEnum):
     FILES = "files"
     JOURNAL = "journal"
     HIVE = "hive"
+    TABLE = "table"
 
 
 class Step(StrEnum):
@@ -27,6 +28,7 @@ class Step(StrEnum):
     REFINEMENT = "step4_refined"
     DICTIONARY_TABLE = "step5_hive"
     CLASSIFIER = "step6_classifier"
+    PRODUCTS = "products"
 
 
 @dataclass(frozen=True)
@@ -293,3 +295,21 @@ DATASETS: dict[str, Dataset] = {
         CLASSIFIER_REPORT,
     )
 }
+
+PRODUCTS_ALL = Dataset(
+    "products_all",
+    Step.PRODUCTS,
+    Kind.FILES,
+    "All products of the PostgreSQL table as of one moment, as CSV (UTF-8 with BOM) and as Parquet.",
+    ("products_all.csv", "products_all.parquet"),
+)
+PRODUCT_PREDICTIONS = Dataset(
+    "product_predictions",
+    Step.PRODUCTS,
+    Kind.TABLE,
+    "Predicted categories of the products, in a PostgreSQL table of their own: one row a product and model version.",
+    (),
+)
+
+# Not monthly: each has one version, the latest.
+PRODUCT_DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PRODUCTS_ALL, PRODUCT_PREDICTIONS)}

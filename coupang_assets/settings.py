@@ -4,6 +4,7 @@ Belongs here: what a user may set (``COUPANG_…``; nested groups with ``__``, a
 Does not: anything derived from a setting, and any second place that reads the environment.
 """
 
+import os
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -177,11 +178,55 @@ class RefreshSettings(BaseModel):
     look_every_minutes: float = Field(60.0, ge=0, description="before a month's source is looked at again")
 
 
+PostgresName = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=63)]
+
+
+class PredictionsSettings(BaseModel):
+    """The table that predicted categories of products are written to."""
+
+    schema_name: PostgresName | None = Field(None, description="its schema; default: that of the product table")
+    table: PostgresName = Field("product_predictions", description="the table; made when it is not there")
+    name_column: PostgresName = Field("name", description="column of the product table that is classified")
+    top_k: int = Field(3, ge=1, le=50, description="categories kept a product")
+    review_below: float = Field(0.5, ge=0, le=1, description="score below which a person is to look at a product")
+    look_every_seconds: int = Field(300, ge=30, description="between looks of the sensor new_products")
+
+
+class ProductsSettings(BaseModel):
+    """The PostgreSQL table of products (spec 001). Host, port, user and password are libpq's variables (PGHOST, …)."""
+
+    kind: Literal["auto", "embedded", "postgresql"] = Field(
+        "auto",
+        description="postgresql: the server that PGHOST or PGSERVICE names; embedded: one under the root with made-up "
+        "products; auto: the named one if there is any",
+    )
+    database: PostgresName = Field("danawa_crawlingdb", description="database of the table")
+    schema_name: PostgresName = Field("public1", description="its schema")
+    table: PostgresName = Field("products", description="the table, or a view")
+    key_column: PostgresName | None = Field(None, description="identifies a row; default: the primary key")
+    modified_column: PostgresName = Field(
+        "modified_at", description="time of a row's last change; with it only changed rows are read again"
+    )
+    text_columns: list[PostgresName] = Field([], description="columns kept as text in Parquet, whatever their type")
+    whole_above_share: float = Field(
+        0.3, ge=0, le=1, description="of rows that changed; above it the whole table is read again"
+    )
+    connect_timeout_seconds: float = Field(30.0, gt=0, description="to reach the server and log in")
+    predictions: PredictionsSettings = PredictionsSettings()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded server is used."""
+        named = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
+        return self.kind == "embedded" or (self.kind == "auto" and not named)
+
+
 class SampleSettings(BaseModel):
     """The embedded default's made-up world, used while no real table and shop are set."""
 
     enabled: bool = Field(True, description="make missing days of the embedded warehouse")
     events_per_day: int = Field(20_000, ge=1)
+    products: int = Field(11_356, ge=1, description="rows of the embedded PostgreSQL's product table when it is made")
     seed: int = 300
 
 
@@ -207,6 +252,7 @@ class Settings(BaseSettings):
     shop: ShopSettings = ShopSettings()
     training: TrainingSettings = TrainingSettings()
     refresh: RefreshSettings = RefreshSettings()
+    products: ProductsSettings = ProductsSettings()
     sample: SampleSettings = SampleSettings()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""``coupang-assets doctor``: can everything a month needs be used?"""
+"""``coupang-assets doctor``: can everything a month needs be used, and the server of products if one is set?"""
 
 import tempfile
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from coupang_assets.commands.instance import open_instance
 from coupang_assets.definitions import build_resources
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import current_month, day_key
+from coupang_assets.products.source_table import describe_table
 from coupang_assets.settings import Settings
 from coupang_assets.storage.disk import month_bytes, require_space
 
@@ -28,6 +29,8 @@ def examine(settings: Settings, console: Console) -> bool:
         "engine": lambda: _engine(resources),
         "dagster": lambda: f"history in {_home(settings)}",
     }
+    if not settings.products.is_embedded:
+        parts["products"] = lambda: _products(settings, resources)
     good = True
     for name, look in parts.items():
         try:
@@ -93,6 +96,17 @@ def _shop(resources: dict) -> str:
     if status in (403, 429):
         raise CoupangAssetsError(f"{shop.describe()} refuses us (status {status})", "wait, or ask the shop for access")
     return f"{shop.describe()} answers (robots.txt: status {status})"
+
+
+def _products(settings: Settings, resources: dict) -> str:
+    with resources["products_source"].connect() as connection:
+        table = describe_table(connection, settings.products)
+    key = table.key.name if table.key else "none"
+    modified = table.modified.name if table.modified else "none"
+    return (
+        f"{table.schema}.{table.name} of {settings.products.database}: {len(table.columns)} columns, "
+        f"key {key}, time of change {modified}"
+    )
 
 
 def _engine(resources: dict) -> str:
