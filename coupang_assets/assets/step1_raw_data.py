@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.assets.sources import EVENTS, month_fingerprint
 from coupang_assets.datasets import CATEGORY_CODES, RAW_DAILIES
-from coupang_assets.engines import Engine
+from coupang_assets.engines import ReadsArrow, ReadsHive
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import day_key
 from coupang_assets.pipeline import codes, events
@@ -20,13 +20,13 @@ from coupang_assets.warehouse import Warehouse
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``raw_dailies``."""
 
-    @monthly.asset(RAW_DAILIES, code=(events, codes), kinds=("duckdb",), deps=(EVENTS,))
+    @monthly.asset(RAW_DAILIES, code=(events, codes), kinds=(monthly.settings.engine.kind,), deps=(EVENTS,))
     def raw_dailies(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],
         layout: dg.ResourceParam[Layout],
         warehouse: dg.ResourceParam[Warehouse],
-        engine: dg.ResourceParam[Engine],
+        engine: dg.ResourceParam[ReadsArrow | ReadsHive],
     ) -> Mapping[str, ir.Table]:
         wanted = [day_key(day) for day in layout.days(context.partition_key)]
         days = warehouse.event_days(wanted)
@@ -38,9 +38,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         read_by: dict[str, list[str]] = {}
         quality = events.EventQuality()
         for day in days:
-            found = warehouse.events(day)
-            read_by.setdefault(found.read_by, []).append(day)
-            selected = events.select_events(engine.read_arrow(found.dataset), columns, settings.events.rt_cd)
+            source, way = _events_of(day, warehouse, engine)
+            read_by.setdefault(way, []).append(day)
+            selected = events.select_events(source, columns, settings.events.rt_cd)
             with engine.reading(f"day partition {day} of {settings.events.table}", "load the partition again"):
                 of_day = events.event_quality(selected)
             if not of_day.rows:
@@ -69,6 +69,14 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         return tables
 
     return [raw_dailies]
+
+
+def _events_of(day: str, warehouse: Warehouse, engine: ReadsArrow | ReadsHive) -> tuple[ir.Table, str]:
+    """A day of the source table, and how it is read; through this process only where the engine is in it."""
+    if isinstance(engine, ReadsHive):
+        return engine.read_hive(warehouse.partition(day))
+    found = warehouse.events(day)
+    return engine.read_arrow(found.dataset), found.read_by
 
 
 def _require_leave(settings: Settings, what: str) -> None:

@@ -17,7 +17,7 @@ from coupang_assets.storage.spec_files import CHOSEN, RECORDED
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``new_unique``, ``updated_unique``, ``diff_data``."""
 
-    @monthly.asset(NEW_UNIQUE, code=(categories,), kinds=("duckdb",))
+    @monthly.asset(NEW_UNIQUE, code=(categories,), kinds=(monthly.settings.engine.kind,))
     def new_unique(raw_dailies: ir.Table) -> pd.DataFrame:
         return categories.unique_categories(raw_dailies).execute()
 

@@ -49,7 +49,7 @@ class RecheckConfig(dg.Config):
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``crawl_candidates``, ``crawl_journal``, ``coupang_cate_all``, ``recheck``."""
 
-    @monthly.asset(CRAWL_CANDIDATES, code=(categories,), kinds=("duckdb",))
+    @monthly.asset(CRAWL_CANDIDATES, code=(categories,), kinds=(monthly.settings.engine.kind,))
     def crawl_candidates(raw_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> pd.DataFrame:
         return categories.crawl_candidates(raw_dailies, settings.shop.candidates).execute()
 

@@ -30,7 +30,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     ) -> pd.DataFrame:
         return refinement.dictionary(coupang_cate_all, new_unique, category_merge)
 
-    @monthly.asset(DEFINE_DAILIES, code=(refinement,), kinds=("duckdb",))
+    @monthly.asset(DEFINE_DAILIES, code=(refinement,), kinds=(monthly.settings.engine.kind,))
     def define_dailies(
         raw_dailies: Mapping[str, ir.Table], category_merge: pd.DataFrame, cate_dictionary: pd.DataFrame
     ) -> Mapping[str, ir.Table]:

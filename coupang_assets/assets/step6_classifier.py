@@ -21,7 +21,7 @@ from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``coupang_train``, ``bpe_tokenizer``, ``btm_percent_dict``, ``classifier_report``."""
 
-    @monthly.asset(COUPANG_TRAIN, code=(training_set,), kinds=("duckdb",))
+    @monthly.asset(COUPANG_TRAIN, code=(training_set,), kinds=(monthly.settings.engine.kind,))
     def coupang_train(define_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> ir.Table:
         training = settings.training
         return training_set.training_set(define_dailies, training.cap, training.valid_share, training.test_share)

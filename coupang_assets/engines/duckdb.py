@@ -3,19 +3,15 @@
 import errno
 import itertools
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pyarrow.dataset as ds
-from filelock import FileLock, Timeout
-
+from coupang_assets.engines.spill import SpillFolder
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import EngineSettings
 
@@ -30,19 +26,8 @@ class DuckDBEngine:
 
     def __init__(self, settings: EngineSettings, spill_folder: Path) -> None:
         self._settings = settings
-        self._spill_parent = spill_folder
+        self._spill = SpillFolder(spill_folder, "duckdb")
         self._names = (f"events_{n}" for n in itertools.count())
-
-    @cached_property
-    def _spill_folder(self) -> Path:
-        self._spill_parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._spill_parent / ".lock"):
-            _remove_abandoned(self._spill_parent)
-            folder = Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
-            self._in_use = FileLock(folder / ".lock")
-            self._in_use.acquire()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
 
     @cached_property
     def backend(self) -> "Backend":
@@ -51,7 +36,7 @@ class DuckDBEngine:
 
         options: dict[str, object] = {
             "memory_limit": self._settings.memory_limit,
-            "temp_directory": str(self._spill_folder),
+            "temp_directory": str(self._spill.path),
             # Nothing is ever fetched from the network by the engine.
             "autoinstall_known_extensions": False,
         }
@@ -59,9 +44,9 @@ class DuckDBEngine:
             options["threads"] = self._settings.threads
         return ibis.duckdb.connect(**options)
 
-    def read_csv(self, path: Path, columns: Sequence[str]) -> ir.Table:
+    def read_csv(self, paths: Sequence[Path], columns: Sequence[str]) -> ir.Table:
         return self.backend.read_csv(
-            str(path),
+            [str(path) for path in paths],
             header=True,
             columns=dict.fromkeys(columns, "VARCHAR"),
             auto_detect=False,
@@ -98,7 +83,7 @@ class DuckDBEngine:
             (rows,) = self.backend.raw_sql(f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER true)").fetchone()
         except duckdb.OutOfMemoryException as error:
             raise CoupangAssetsError(
-                f"the engine ran out of memory or spill space in {self._spill_folder}: {error}",
+                f"the engine ran out of memory or spill space in {self._spill.path}: {error}",
                 "raise COUPANG_ENGINE__MEMORY_LIMIT, or free disk space",
             ) from None
         except duckdb.IOException as error:
@@ -111,17 +96,11 @@ class DuckDBEngine:
             raise CoupangAssetsError(f"making {path}: {error}", "correct the file and line it names") from None
         return int(rows)
 
+    def describe(self) -> str:
+        return f"DuckDB {self.backend.version}"
+
     def close(self) -> None:
         if "backend" in self.__dict__:
             self.backend.disconnect()
             del self.__dict__["backend"]
-        if "_spill_folder" in self.__dict__:
-            shutil.rmtree(self._spill_folder, ignore_errors=True)
-            del self.__dict__["_spill_folder"]
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Spill folders of processes that were killed: nobody holds their lock."""
-    for folder in parent.glob("duckdb-*"):
-        with suppress(Timeout), FileLock(folder / ".lock", timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
+        self._spill.remove()

@@ -49,7 +49,7 @@ def clean_events(events: ir.Table) -> ir.Table:
     A code that is no number becomes null; :func:`event_quality` counts them.
     """
     return events.select(
-        product_id=_text(events.product_id).re_replace(r"\.0$", "").nullif(""),
+        product_id=_text(events.product_id).re_replace(r"\.0\z", "").nullif(""),
         ep_title=_text(events.ep_title).nullif(""),
         **{name: canonical_code_expr(events[name]) for name in CATEGORY_CODES},
     )

@@ -29,6 +29,7 @@ from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import Located, locate
 from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, read_manifest, record_file
 from coupang_assets.storage.metadata import manifest_metadata
+from coupang_assets.storage.part_files import remove_content
 
 # On an input: which base month it is read from (see ``base_month``).
 BASE_MONTH_KEY = "coupang_assets/base_month"
@@ -74,9 +75,10 @@ def staging_folder(layout: Layout, dataset: Dataset, month: str) -> Path:
 class SpecFilesIOManager(IOManager):
     """See the module."""
 
-    def __init__(self, layout: Layout, engine: Engine, base_month: BaseMonth) -> None:
+    def __init__(self, layout: Layout, engine: Engine, local_engine: Engine, base_month: BaseMonth) -> None:
         self._layout = layout
         self._engine = engine
+        self._local_engine = local_engine
         self._base_month = base_month
 
     def handle_output(self, context: OutputContext, obj: object) -> None:
@@ -146,7 +148,8 @@ class SpecFilesIOManager(IOManager):
             return located.paths[0]
         if typing.get_origin(wanted) is list:
             return located.paths
-        days = {path.stem: read_table(dataset, path, self._engine, located.trusted) for path in located.paths}
+        engine = self._local_engine if dataset.read_locally else self._engine
+        days = {path.stem: read_table(dataset, path, engine, located.trusted) for path in located.paths}
         if wanted is ir.Table:
             return ibis.union(*days.values()) if len(days) > 1 else next(iter(days.values()))
         if typing.get_origin(wanted) in (Mapping, dict):  # Dagster shows a Mapping as Dict.
@@ -193,6 +196,7 @@ class SpecFilesIOManager(IOManager):
 
     def _write_one(self, dataset: Dataset, table: ir.Table | pd.DataFrame, path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_content(temporary_name(path))
         if isinstance(table, pd.DataFrame):
             return write_frame(dataset, table, temporary_name(path))
         return write_table(dataset, table, temporary_name(path), self._engine)
@@ -232,9 +236,10 @@ def _without_optional(annotation: object) -> tuple[object, bool]:
 
 
 @io_manager(
-    required_resource_keys={"layout", "engine", "base_month"},
+    required_resource_keys={"layout", "engine", "local_engine", "base_month"},
     description="Files of the specification under <root>/data/YYYY_MM.",
 )
 def spec_files_io_manager(context: InitResourceContext) -> SpecFilesIOManager:
     """The IO manager from the graph's resources."""
-    return SpecFilesIOManager(context.resources.layout, context.resources.engine, context.resources.base_month)
+    resources = context.resources
+    return SpecFilesIOManager(resources.layout, resources.engine, resources.local_engine, resources.base_month)
