@@ -25,7 +25,7 @@ def examine(settings: Settings, console: Console) -> bool:
         "disk": lambda: _disk(settings),
         "hive": lambda: _hive(settings, resources),
         "shop": lambda: _shop(resources),
-        "engine": lambda: _engine(resources),
+        "engine": lambda: resources["engine"].describe(),
         "dagster": lambda: f"history in {_home(settings)}",
     }
     good = True
@@ -93,11 +93,6 @@ def _shop(resources: dict) -> str:
     if status in (403, 429):
         raise CoupangAssetsError(f"{shop.describe()} refuses us (status {status})", "wait, or ask the shop for access")
     return f"{shop.describe()} answers (robots.txt: status {status})"
-
-
-def _engine(resources: dict) -> str:
-    version = resources["engine"].backend.version
-    return f"DuckDB {version}"
 
 
 def _home(settings: Settings) -> str:
