@@ -54,7 +54,7 @@ class SparkEngine:
         _require_reachable(self._settings.spark.remote or self._settings.spark.master)
         from coupang_assets.engines.spark_session import SharedSession, SparkBackend
 
-        return SparkBackend().connect(SharedSession.open(self, self._settings, self._spill.path))
+        return SparkBackend().connect(SharedSession.open(self, self._settings, self._spill))
 
     def read_csv(self, paths: Sequence[Path], columns: Sequence[str]) -> ir.Table:
         with self.reading(", ".join(str(path) for path in paths[:3]), "see whether Spark can read this folder"):
@@ -129,7 +129,6 @@ class SparkEngine:
 
             del self.__dict__["backend"]
             SharedSession.close(self)
-        self._spill.remove()
 
     @property
     def _session(self) -> "SparkSession":

@@ -4,6 +4,7 @@ Belongs here: what is peculiar to Spark's processes. Does not: reading and writi
 """
 
 import errno
+import gc
 import os
 import re
 import threading
@@ -19,6 +20,7 @@ from py4j.protocol import Py4JError, Py4JNetworkError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from coupang_assets.engines.spill import SpillFolder
 from coupang_assets.errors import CoupangAssetsError, TransientError
 from coupang_assets.settings import EngineSettings
 
@@ -56,28 +58,51 @@ class SparkBackend(Backend):
 
 
 class SharedSession:
-    """The process's one session: started by the first engine that needs it, stopped with the last."""
+    """The process's one session: started by the first engine that needs it, stopped with the last.
+
+    Spark has no more than one in a process, and it spills where it was started.
+    """
 
     _lock: ClassVar[threading.RLock] = threading.RLock()
     _users: ClassVar[WeakSet[Any]] = WeakSet()
     _session: ClassVar[SparkSession | None] = None
+    _settings: ClassVar[EngineSettings | None] = None
+    _spill: ClassVar[SpillFolder | None] = None
 
     @classmethod
-    def open(cls, user: object, settings: EngineSettings, spill_folder: Path) -> SparkSession:
-        """The session; ``user`` counts until it closes it or is gone."""
+    def open(cls, user: object, settings: EngineSettings, spill: SpillFolder) -> SparkSession:
+        """The session; ``user`` counts until it closes it or is gone.
+
+        Raises:
+            CoupangAssetsError: one with other settings is in use.
+        """
         with cls._lock:
+            if cls._session is not None and cls._settings != settings:
+                gc.collect()
+                if cls._users:
+                    raise CoupangAssetsError("this process has a Spark session with other settings", "close it first")
+                cls._stop()
             if cls._session is None:
-                cls._session = _start(settings, spill_folder)
+                cls._session = _start(settings, spill.path)
+                cls._settings, cls._spill = settings, spill
             cls._users.add(user)
             return cls._session
 
     @classmethod
     def close(cls, user: object) -> None:
+        """``user`` needs it no longer."""
         with cls._lock:
             cls._users.discard(user)
-            if cls._session is not None and not cls._users:
-                cls._session.stop()
-                cls._session = None
+            if not cls._users:
+                cls._stop()
+
+    @classmethod
+    def _stop(cls) -> None:
+        if cls._session is not None:
+            cls._session.stop()
+        if cls._spill is not None:
+            cls._spill.remove()
+        cls._session = cls._settings = cls._spill = None
 
 
 @contextmanager
