@@ -49,6 +49,8 @@ class Dataset:
     Attributes:
         paths: file templates under the month's folder; ``{day}``, ``{month}``, ``{cap}`` are filled in.
         large: rows flow through the engine; otherwise the table is thousands of rows and is handled in pandas.
+        read_locally: it is made by the engine but bounded, and what reads it are programs of one machine: it is read
+            with DuckDB whichever engine wrote it.
         editable: a person may correct it by hand, so a file that differs from its manifest is read (after full
             validation) instead of refused.
         based_on_earlier_month: it is made from the base month too.
@@ -64,6 +66,7 @@ class Dataset:
     paths: tuple[str, ...]
     columns: tuple[Column, ...] = ()
     large: bool = False
+    read_locally: bool = False
     editable: bool = False
     based_on_earlier_month: bool = False
     on_request: bool = False
@@ -249,6 +252,7 @@ COUPANG_TRAIN = Dataset(
         Column("split", "train, valid or test; by product", nullable=False),
     ),
     large=True,
+    read_locally=True,
     unique=(("ep_title", "category4"),),
     sort=("category4", "product_id", "ep_title"),
 )

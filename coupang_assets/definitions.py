@@ -28,6 +28,7 @@ from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.shop import RealShop, Shop
 from coupang_assets.datasets import DATASETS, PRODUCT_PREDICTIONS, PRODUCTS_ALL, RECHECK, Step
 from coupang_assets.engines.duckdb import DuckDBEngine
+from coupang_assets.engines.spark import SparkEngine
 from coupang_assets.products.connection import ProductsSource, ServerSource
 from coupang_assets.sample.events import EventOptions
 from coupang_assets.sample.generate import WorldOptions
@@ -67,10 +68,13 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         WorldOptions(seed=settings.sample.seed),
         EventOptions(events=settings.sample.events_per_day, seed=settings.sample.seed, rt_cd=settings.events.rt_cd),
     )
+    spill = settings.root / ".spill"
+    duckdb = DuckDBEngine(settings.engine, spill)
     return {
         "settings": settings,
         "layout": Layout(settings),
-        "engine": DuckDBEngine(settings.engine, settings.root / ".spill"),
+        "engine": SparkEngine(settings.engine, spill) if settings.engine.kind == "spark" else duckdb,
+        "local_engine": duckdb,
         "warehouse": _warehouse(settings, sample),
         "shop": _shop(settings, sample),
         "base_month": BaseMonth.configure_at_launch(),

@@ -5,6 +5,7 @@ Does not: anything derived from a setting, and any second place that reads the e
 """
 
 import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from coupang_assets.errors import CoupangAssetsError
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+# What Spark itself keeps out of its logs.
+_SECRET = re.compile(r"secret|password|passwd|token|access[.-]?key|credential", re.IGNORECASE)
 QualifiedIdentifier = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", max_length=256)
 ]
@@ -102,14 +105,60 @@ class WarehouseSettings(BaseModel):
         return self
 
 
+class SparkSettings(BaseModel):
+    """Where Spark runs, for ``COUPANG_ENGINE__KIND=spark``. It reads and writes below the root, which it must share."""
+
+    master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[(\*|[1-9][0-9]*)(,[1-9][0-9]*)?\])?|spark://[A-Za-z0-9_.:,-]+|yarn|k8s://[A-Za-z0-9_.:/-]+)$",
+        description="local[*]: this machine's cores; spark://host:7077, yarn, k8s://…: a cluster",
+    )
+    remote: str | None = Field(
+        None,
+        pattern=r"^sc://[A-Za-z0-9_.-]+(:[0-9]{1,5})?(/[^\s'\"]*)?$",
+        description="a Spark Connect server instead of a master: sc://host:15002",
+    )
+    metastore: str | None = Field(
+        None,
+        pattern=r"^thrift://[A-Za-z0-9_.-]+:[0-9]{1,5}(,thrift://[A-Za-z0-9_.-]+:[0-9]{1,5})*$",
+        description="Hive's metastore, so that Spark reads the table of events as Hive has it: thrift://host:9083; "
+        "unset: Spark reads the ORC files where Hive says they are (a Connect server has a metastore of its own)",
+    )
+    conf: dict[
+        Annotated[str, StringConstraints(pattern=r"^spark\.[A-Za-z0-9_.-]+$", max_length=256)],
+        Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$", max_length=4096)],
+    ] = Field(
+        {},
+        description='further settings of Spark, as JSON: {"spark.executor.memory": "8g"}; secrets belong into Spark\'s '
+        "own files, not here",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "SparkSettings":
+        if self.remote is not None and {"master", "metastore"} & self.model_fields_set:
+            raise ValueError("a Spark Connect server (remote) has its own master and metastore: set only one of them")
+        if secret := sorted(name for name in self.conf if _SECRET.search(name)):
+            raise ValueError(
+                f"{', '.join(secret)} is a secret, which belongs into spark-defaults.conf or core-site.xml"
+            )
+        if self.remote is not None and "token=" in self.remote:
+            raise ValueError("a token is a secret, which belongs into SPARK_CONNECT_AUTHENTICATE_TOKEN")
+        return self
+
+
 class EngineSettings(BaseModel):
     """The engine large tables flow through."""
 
-    kind: Literal["duckdb"] = "duckdb"
-    threads: int | None = Field(None, ge=1, description="default: the machine's cores")
-    memory_limit: str = Field(
-        "1GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$", description="beyond it DuckDB spills to disk"
+    kind: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="duckdb: this machine alone; spark: for data that outgrow one machine"
     )
+    threads: int | None = Field(None, ge=1, description="of DuckDB; default: the machine's cores")
+    memory_limit: str = Field(
+        "1GB",
+        pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$",
+        description="beyond it DuckDB spills to disk; heap of a Spark that runs on this machine",
+    )
+    spark: SparkSettings = SparkSettings()
 
 
 class ShopSettings(BaseModel):

@@ -26,7 +26,7 @@ def examine(settings: Settings, console: Console) -> bool:
         "disk": lambda: _disk(settings),
         "hive": lambda: _hive(settings, resources),
         "shop": lambda: _shop(resources),
-        "engine": lambda: _engine(resources),
+        "engine": lambda: resources["engine"].describe(),
         "dagster": lambda: f"history in {_home(settings)}",
     }
     if not settings.products.is_embedded:
@@ -107,11 +107,6 @@ def _products(settings: Settings, resources: dict) -> str:
         f"{table.schema}.{table.name} of {settings.products.database}: {len(table.columns)} columns, "
         f"key {key}, time of change {modified}"
     )
-
-
-def _engine(resources: dict) -> str:
-    version = resources["engine"].backend.version
-    return f"DuckDB {version}"
 
 
 def _home(settings: Settings) -> str:

@@ -2,6 +2,8 @@
 
 Each file is written under a hidden temporary name in its own folder. A pending record that names them all
 is the point of no return: before it nothing has changed, after it whoever comes next finishes the renames.
+A file may be a folder of part files; no file system replaces a folder, or a file by one, in a single rename, so the old
+version is first put aside under another hidden name.
 Belongs here: that protocol. Does not: what is in the files.
 """
 
@@ -14,11 +16,16 @@ from pydantic import BaseModel
 
 from coupang_assets.files import fsync_path, write_text
 from coupang_assets.storage.manifest import FOLDER, Manifest, manifest_path
+from coupang_assets.storage.part_files import fsync_content, remove_content
 
 
 def temporary_name(path: Path) -> Path:
     """The hidden name a file of a dataset has in its own folder until the commit."""
     return path.with_name(f".{path.name}.tmp")
+
+
+def _old_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
 
 
 class _Pending(BaseModel):
@@ -51,7 +58,7 @@ def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = (), i
     """
     for record in manifest.files:
         path = month_folder / record.path
-        fsync_path(path if in_place else temporary_name(path))
+        fsync_content(path if in_place else temporary_name(path))
     pending = _Pending(manifest=manifest, remove=list(remove))
     write_text(_pending_path(month_folder, manifest.dataset), pending.model_dump_json())
     _finish(month_folder, pending)
@@ -60,7 +67,7 @@ def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = (), i
 def discard(month_folder: Path, names: Sequence[str]) -> None:
     """Remove what was written of a version that is not going to be: on a full disk it is in the way of the next."""
     for name in names:
-        temporary_name(month_folder / name).unlink(missing_ok=True)
+        remove_content(temporary_name(month_folder / name))
 
 
 def recover(month_folder: Path, dataset: str) -> bool:
@@ -76,10 +83,14 @@ def _finish(month_folder: Path, pending: _Pending) -> None:
     for record in pending.manifest.files:
         path = month_folder / record.path
         if (temporary := temporary_name(path)).exists():
+            if path.is_dir() or (path.exists() and temporary.is_dir()):
+                remove_content(_old_name(path))
+                path.replace(_old_name(path))
             temporary.replace(path)
+        remove_content(_old_name(path))
         folders.add(path.parent)
     for name in pending.remove:
-        (month_folder / name).unlink(missing_ok=True)
+        remove_content(month_folder / name)
     for folder in folders:
         fsync_path(folder)
     write_text(manifest_path(month_folder, pending.manifest.dataset), pending.manifest.model_dump_json(indent=1))
