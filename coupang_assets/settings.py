@@ -166,6 +166,17 @@ class TrainingSettings(BaseModel):
     vocabulary: int = Field(8000, ge=1000, le=200_000, description="pieces of the BPE model")
 
 
+class HistorySettings(BaseModel):
+    """What is kept of the versions a dataset has had."""
+
+    keep_large: int = Field(
+        1,
+        ge=1,
+        description="versions of a month's large files (daily events, training set) that are kept; with 1 the current "
+        "one alone, which costs no disk. Of small files every version is kept until `coupang-assets prune`",
+    )
+
+
 class SampleSettings(BaseModel):
     """The embedded default's made-up world, used while no real table and shop are set."""
 
@@ -198,6 +209,7 @@ class Settings(BaseSettings):
     shop: ShopSettings = ShopSettings()
     training: TrainingSettings = TrainingSettings()
     sample: SampleSettings = SampleSettings()
+    history: HistorySettings = HistorySettings()
 
     @model_validator(mode="after")
     def _first_month_is_past(self) -> "Settings":

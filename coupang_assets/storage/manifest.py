@@ -4,15 +4,18 @@ Belongs here: the record and how it is read. Does not: when it is written (``com
 """
 
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import sha256_file
 
 FOLDER = ".manifests"
+Origin = Literal["materialized", "restored", "adopted", "edited"]
 
 
 class FileRecord(BaseModel):
@@ -29,24 +32,56 @@ class FileRecord(BaseModel):
 
 
 class Manifest(BaseModel):
-    """The files of one dataset that belong together, and where they came from."""
+    """One version of a dataset: the files that belong together, and everything they came from.
+
+    Attributes:
+        base_month: the earlier month it was made from, too; None where it has none.
+        base_requested: a person named that base month, so a later-made month does not take its place.
+        code_version: of the code alone; settings and libraries have their own fields. None: not made by us.
+        data_version: follows from the content alone.
+        inputs: ``dataset@month`` (for a source: ``asset@month``) to the data version that was really read; None where
+            nobody knows.
+        settings: dotted name to value of each setting that affects the content. Never a secret.
+        libraries: name to version of the third-party packages that shape the content.
+        created: moment it was committed, UTC, ISO 8601.
+        location: of a dataset that is no file: where its rows are.
+        table_rows: rows of a dataset that is no file.
+    """
 
     dataset: str
     month: str
     base_month: str | None = None
+    base_requested: bool = False
     run_id: str
     code_version: str | None = None
     data_version: str
     files: list[FileRecord]
+    inputs: dict[str, str] | None = None
+    settings: dict[str, JsonValue] = {}
+    libraries: dict[str, str] = {}
+    created: str | None = None
+    origin: Origin = "materialized"
+    location: str | None = None
+    table_rows: int | None = None
 
     @property
     def rows(self) -> int | None:
         counted = [record.rows for record in self.files if record.rows is not None]
-        return sum(counted) if counted else None
+        return sum(counted) if counted else self.table_rows
 
     @property
     def total_bytes(self) -> int:
         return sum(record.bytes for record in self.files)
+
+
+def now() -> str:
+    """This moment as manifests write it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def input_key(name: str, month: str) -> str:
+    """Key of an input in :attr:`Manifest.inputs`."""
+    return f"{name}@{month}"
 
 
 def record_file(path: Path, name: str, rows: int | None = None) -> FileRecord:
