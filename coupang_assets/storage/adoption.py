@@ -1,4 +1,4 @@
-"""Month folders made before us: which files are a dataset's, whether they hold its schema, and taking them as a version.
+"""Month folders made before us: which files are a dataset's, whether they hold, and taking them as a version.
 
 Belongs here: files. Does not: telling Dagster (``reported``), or reading what only another room can read (models,
 journals), which the caller hands in.
@@ -17,7 +17,7 @@ from coupang_assets.storage.history import History
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.manifest import Manifest, content_version, now, record_file
 
-# Reads all of a dataset's files, as far as they are there; raises for what does not hold. Rows by file, where it has any.
+# Reads all of a dataset's files that are there, raises for what does not hold; rows by file, where it has any.
 Validation = Callable[[list[Path]], dict[Path, int]]
 
 
