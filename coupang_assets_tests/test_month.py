@@ -20,6 +20,7 @@ from coupang_assets.definitions import build_resources
 from coupang_assets.settings import Settings
 from coupang_assets.storage.csv_tables import read_frame
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.manifest import read_manifest
 from coupang_assets_tests.months import failed_checks, failures, files, made, metadata, run_month, small_settings
 
 pytestmark = pytest.mark.slow
@@ -61,6 +62,44 @@ def test_a_month_makes_every_dataset_and_passes_every_check(
     assert made(result) == {dataset.name for dataset in MONTHLY}
     assert failed_checks(result) == []
     assert len(result.get_asset_check_evaluations()) == 8
+
+
+def test_every_version_says_what_it_was_made_from(chain: object, settings: Settings) -> None:
+    june, may = (Layout(settings).month_folder(month) for month in ("2024_06", "2024_05"))
+    of = {name: read_manifest(june, name) for name in (dataset.name for dataset in MONTHLY)}
+    before = {name: read_manifest(may, name) for name in of}
+    for name, upstream in {
+        "new_unique": ["raw_dailies@2024_06"],
+        "updated_unique": ["new_unique@2024_06", "updated_unique@2024_05"],
+        "diff_data": ["new_unique@2024_06", "updated_unique@2024_05"],
+        "coupang_cate_all": ["coupang_cate_all@2024_05", "crawl_journal@2024_06", "diff_data@2024_06"],
+        "rt_category_info_coupang": ["cate_dictionary@2024_06"],
+        "bpe_tokenizer": ["coupang_train@2024_06"],
+    }.items():
+        manifest = of[name]
+        assert manifest is not None and manifest.inputs is not None
+        read = {"2024_06": of, "2024_05": before}
+        made = {key: read[key.partition("@")[2]][key.partition("@")[0]] for key in upstream}
+        assert manifest.inputs == {key: one.data_version for key, one in made.items() if one}
+    raw, journal, table = (of[name] for name in ("raw_dailies", "crawl_journal", "rt_category_info_coupang"))
+    assert raw is not None and raw.inputs is not None and list(raw.inputs) == ["retargeting_event_storage_orc@2024_06"]
+    assert raw.settings["sampling.days"] == 2
+    assert journal is not None and journal.inputs is not None
+    assert {"crawl_journal@2024_05", "coupang_shop@2024_06"} < set(journal.inputs)
+    assert [record.path for record in journal.files] == ["crawl/journal.jsonl"]
+    assert table is not None and table.location == str(
+        settings.warehouse_folder / "rt_category_info_coupang" / "day=20240601"
+    )
+    assert table.files == []
+    assert table.rows == dictionary_rows(settings)
+    train, tokenizer = of["coupang_train"], of["bpe_tokenizer"]
+    assert train is not None and train.settings["training.cap"] == 3000
+    assert tokenizer is not None and list(tokenizer.libraries) == ["sentencepiece"]
+    assert {(one.origin, one.base_requested) for one in of.values() if one} == {("materialized", False)}
+
+
+def dictionary_rows(settings: Settings) -> int:
+    return len(table(settings, "cate_dictionary", "2024_06"))
 
 
 @pytest.mark.parametrize("month", MONTHS)

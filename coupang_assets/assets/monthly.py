@@ -1,20 +1,23 @@
 """The one form of an asset of this graph: monthly partitions and everything ``datasets`` knows about it."""
 
-import ast
 import functools
 import hashlib
-import inspect
+import importlib.metadata
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import dagster as dg
+from pydantic import BaseModel, JsonValue, SecretStr
 
+from coupang_assets.assets.code_version import code_version
 from coupang_assets.datasets import Dataset, Kind
 from coupang_assets.months import base_month_mapping, month_partitions
 from coupang_assets.settings import Settings
 from coupang_assets.storage.failures import as_dagster_failures
+from coupang_assets.storage.made_from import CODE_KEY, LIBRARIES_KEY, SETTINGS_KEY
 from coupang_assets.storage.metadata import table_schema
 from coupang_assets.storage.spec_files import BASE_MONTH_KEY
 
@@ -43,7 +46,9 @@ class MonthlyAssets:
         self,
         dataset: Dataset,
         *,
-        code: tuple[ModuleType, ...],
+        code: tuple[ModuleType, ...] = (),
+        settings: tuple[str, ...] = (),
+        libraries: tuple[str, ...] = (),
         kinds: tuple[str, ...] = (),
         ins: Mapping[str, dg.AssetIn] | None = None,
         deps: tuple[dg.AssetKey | dg.AssetDep, ...] = (),
@@ -51,14 +56,25 @@ class MonthlyAssets:
         """Decorator for the function that makes ``dataset``.
 
         Args:
-            code: modules whose change may change the result; they are its code version.
+            code: modules whose change may change the result though the function does not call them in this process;
+                what it calls is found.
+            settings: dotted names of the settings that affect what is made; a group stands for all of its settings.
+            libraries: distributions whose version shapes what is made.
             kinds: what it is computed with, beside how it is stored.
             ins: inputs that are read from another month.
             deps: upstream assets that are not loaded.
         """
 
         def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
-            metadata: dict[str, Any] = {"specification": dataset.step.value}
+            code_alone = code_version(dataset, function, code)
+            values = settings_values(self.settings, settings)
+            versions = {name: importlib.metadata.version(name) for name in libraries}
+            metadata: dict[str, Any] = {
+                "specification": dataset.step.value,
+                CODE_KEY: code_alone,
+                SETTINGS_KEY: dg.MetadataValue.json(values),
+                LIBRARIES_KEY: dg.MetadataValue.json(versions),
+            }
             if dataset.columns:
                 metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(table_schema(dataset))
             return dg.asset(
@@ -68,7 +84,7 @@ class MonthlyAssets:
                 partitions_def=self.partitions,
                 kinds={_KINDS[dataset.kind], *kinds},
                 owners=self.settings.owners,
-                code_version=code_version(*code),
+                code_version=_version_for_dagster(code_alone, values, versions),
                 io_manager_key=_IO_MANAGERS.get(dataset.kind, "spec_files"),
                 metadata=metadata,
                 ins=ins,
@@ -83,18 +99,34 @@ def from_base_month(dataset: Dataset, which: str) -> dg.AssetIn:
     return dg.AssetIn(key=dataset.name, partition_mapping=base_month_mapping(), metadata={BASE_MONTH_KEY: which})
 
 
-def code_version(*modules: ModuleType) -> str:
-    """A hash of the modules' code; comments, docstrings and layout do not count."""
-    return hashlib.sha256("\n".join(_code_of(module) for module in modules).encode()).hexdigest()[:12]
+def settings_values(settings: Settings, names: tuple[str, ...]) -> dict[str, JsonValue]:
+    """Values of settings by dotted name (``training.cap``); the name of a group stands for all of it.
+
+    Raises:
+        ValueError: there is no such setting, or it is a secret.
+    """
+    values: dict[str, JsonValue] = {}
+    for name in names:
+        *groups, last = name.split(".")
+        group: BaseModel = settings
+        for each in groups:
+            group = getattr(group, each)
+        if last not in type(group).model_fields:
+            raise ValueError(f"there is no setting {name}")
+        value = group.model_dump(mode="json", include={last})[last]
+        if isinstance(getattr(group, last), SecretStr):
+            raise ValueError(f"setting {name} is a secret; what is made cannot depend on it")
+        if isinstance(value, dict) and isinstance(getattr(group, last), BaseModel):
+            values |= settings_values(settings, tuple(f"{name}.{each}" for each in value))
+        else:
+            values[name] = value
+    return values
 
 
-@functools.cache
-def _code_of(module: ModuleType) -> str:
-    tree = ast.parse(inspect.getsource(module))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:]
-    return ast.dump(tree)
+def _version_for_dagster(code: str, settings: Mapping[str, JsonValue], libraries: Mapping[str, str]) -> str:
+    """Code, settings and libraries as one version, so that Dagster's own UI sees a changed setting too."""
+    text = json.dumps([code, settings, libraries], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _with_failures(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,22 +11,30 @@ from coupang_assets.datasets import CATEGORY_CODES, RAW_DAILIES
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import day_key
-from coupang_assets.pipeline import codes, events
+from coupang_assets.pipeline import events
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.made_from import InputVersions, note_input
 from coupang_assets.warehouse import Warehouse
 
 
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``raw_dailies``."""
 
-    @monthly.asset(RAW_DAILIES, code=(events, codes), kinds=("duckdb",), deps=(EVENTS,))
+    @monthly.asset(
+        RAW_DAILIES,
+        # Which days were missing is seen in the source's fingerprint, whether or not that was allowed.
+        settings=("sampling.first_day", "sampling.stride", "sampling.days", "events"),
+        kinds=("duckdb",),
+        deps=(EVENTS,),
+    )
     def raw_dailies(
         context: dg.AssetExecutionContext,
         settings: dg.ResourceParam[Settings],
         layout: dg.ResourceParam[Layout],
         warehouse: dg.ResourceParam[Warehouse],
         engine: dg.ResourceParam[Engine],
+        input_versions: dg.ResourceParam[InputVersions],
     ) -> Mapping[str, ir.Table]:
         wanted = [day_key(day) for day in layout.days(context.partition_key)]
         days = warehouse.event_days(wanted)
@@ -55,7 +63,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             raise CoupangAssetsError(
                 f"no sampled day of {context.partition_key} has data", "look into the source table"
             )
-        _observe_source(context, month_fingerprint(warehouse, layout, context.partition_key))
+        version = month_fingerprint(warehouse, layout, context.partition_key)
+        note_input(context, input_versions, EVENTS.to_user_string(), context.partition_key, version)
+        _observe_source(context, version)
         context.add_output_metadata(
             {
                 "days": ", ".join(tables),

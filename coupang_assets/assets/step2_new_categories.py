@@ -17,19 +17,15 @@ from coupang_assets.storage.spec_files import CHOSEN, RECORDED
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``new_unique``, ``updated_unique``, ``diff_data``."""
 
-    @monthly.asset(NEW_UNIQUE, code=(categories,), kinds=("duckdb",))
+    @monthly.asset(NEW_UNIQUE, kinds=("duckdb",))
     def new_unique(raw_dailies: ir.Table) -> pd.DataFrame:
         return categories.unique_categories(raw_dailies).execute()
 
-    @monthly.asset(
-        UPDATED_UNIQUE, code=(categories,), kinds=("pandas",), ins={"base": from_base_month(UPDATED_UNIQUE, CHOSEN)}
-    )
+    @monthly.asset(UPDATED_UNIQUE, kinds=("pandas",), ins={"base": from_base_month(UPDATED_UNIQUE, CHOSEN)})
     def updated_unique(new_unique: pd.DataFrame, base: pd.DataFrame | None) -> pd.DataFrame:
         return categories.update_unique(new_unique, base)
 
-    @monthly.asset(
-        DIFF_DATA, code=(categories,), kinds=("pandas",), ins={"base": from_base_month(UPDATED_UNIQUE, RECORDED)}
-    )
+    @monthly.asset(DIFF_DATA, kinds=("pandas",), ins={"base": from_base_month(UPDATED_UNIQUE, RECORDED)})
     def diff_data(new_unique: pd.DataFrame, base: pd.DataFrame | None) -> pd.DataFrame:
         return categories.new_categories(new_unique, base)
 

@@ -10,7 +10,7 @@ from pydantic import Field
 from coupang_assets.assets.crawl_metadata import names_metadata, progress_line, recheck_metadata, request_metadata
 from coupang_assets.assets.monthly import MonthlyAssets, from_base_month
 from coupang_assets.assets.sources import SHOP
-from coupang_assets.crawling import agreement, journal, parsers, runner, summary
+from coupang_assets.crawling import journal, parsers, runner
 from coupang_assets.crawling import recheck as rechecking
 from coupang_assets.crawling.candidates import category_key_list
 from coupang_assets.crawling.offline import take_offline
@@ -23,7 +23,9 @@ from coupang_assets.pipeline import categories, names
 from coupang_assets.pipeline import recheck as recheck_tables
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.made_from import ANSWERED, InputVersions, note_input
 from coupang_assets.storage.spec_files import RECORDED, AppendedFile
+from coupang_assets.storage.versions import record_journal, version_on_disk
 
 
 class NamesFrom(dg.Config):
@@ -49,13 +51,16 @@ class RecheckConfig(dg.Config):
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``crawl_candidates``, ``crawl_journal``, ``coupang_cate_all``, ``recheck``."""
 
-    @monthly.asset(CRAWL_CANDIDATES, code=(categories,), kinds=("duckdb",))
+    @monthly.asset(CRAWL_CANDIDATES, settings=("shop.candidates",), kinds=("duckdb",))
     def crawl_candidates(raw_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> pd.DataFrame:
         return categories.crawl_candidates(raw_dailies, settings.shop.candidates).execute()
 
     @monthly.asset(
         CRAWL_JOURNAL,
-        code=(names, parsers, agreement, summary),
+        # The shop's pages are read by a process of its own. Where names come from is no setting here: like a source,
+        # it may change without what it said being wrong.
+        code=(parsers,),
+        settings=("shop.agreeing",),
         kinds=("scrapy",),
         deps=(SHOP, dg.AssetDep(CRAWL_JOURNAL.name, partition_mapping=base_month_mapping())),
     )
@@ -67,13 +72,19 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         layout: dg.ResourceParam[Layout],
         settings: dg.ResourceParam[Settings],
         shop: dg.ResourceParam[Shop],
+        input_versions: dg.ResourceParam[InputVersions],
     ) -> AppendedFile:
         month = context.partition_key
         path = layout.month_folder(month) / CRAWL_JOURNAL.paths[0]
-        earlier = _earlier_journals(layout, month)
+        before = layout.journal_month(month)
+        earlier = [] if before is None else [layout.folder_on_disk(before) / CRAWL_JOURNAL.paths[0]]
         with journal.JournalWriter.open(path) as writer:
             for one in earlier:
                 writer.absorb(one)
+        if before is not None:
+            note_input(
+                context, input_versions, CRAWL_JOURNAL.name, before, version_on_disk(layout, CRAWL_JOURNAL, before)
+            )
         known = summarize(journal.iter_journal(path))
         named_before = summarize(attempt for one in earlier for attempt in journal.iter_journal(one))
         named_before = named_before[named_before["outcome"] == Outcome.NAMED]
@@ -81,6 +92,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         asked = names.to_ask(crawl_candidates, names.without(wanted, named_before))
         keys = category_key_list(wanted)
         offline = Path(config.offline) if config.offline else settings.shop.offline
+        answered = ANSWERED
         if offline is not None:
             taken = take_offline(offline, keys, asked, path)
             table, metadata = taken.table, {
@@ -91,15 +103,16 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             with shop.open(month) as options:
                 crawled = runner.crawl(asked, path, options, lambda state: context.log.info(progress_line(state)))
             if crawled.stopped:
+                answered = f"stopped early: {crawled.stopped}"
                 context.log.warning(f"the crawl stopped early ({crawled.stopped}); run it again to go on from there")
             table = names.explain_not_asked(summarize(journal.iter_journal(path), keys), asked)
             metadata = {"names from": shop.describe(), **request_metadata(crawled)}
+        note_input(context, input_versions, SHOP.to_user_string(), month, answered)
         context.add_output_metadata({**metadata, **names_metadata(table)})
         return AppendedFile(path, summary_version(summarize(journal.iter_journal(path))))
 
     @monthly.asset(
         COUPANG_CATE_ALL,
-        code=(names, agreement, summary),
         kinds=("pandas",),
         ins={"base": from_base_month(COUPANG_CATE_ALL, RECORDED)},
     )
@@ -120,7 +133,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         )
         return rows
 
-    @monthly.asset(RECHECK, code=(recheck_tables, parsers, agreement, summary), kinds=("scrapy",), deps=(SHOP,))
+    @monthly.asset(RECHECK, code=(parsers,), kinds=("scrapy",), deps=(SHOP,))
     def recheck(
         context: dg.AssetExecutionContext,
         config: RecheckConfig,
@@ -145,7 +158,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         if config.take_over:
             renamed = category_key_list(found[found["finding"] == recheck_tables.RENAMED])
             taken = rechecking.take_over(own, renamed, crawl_journal, month)
-            _record_journal(context, crawl_journal)
+            _record_journal(context, layout, crawl_journal)
         context.add_output_metadata(
             {
                 "names from": shop.describe(),
@@ -160,24 +173,14 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     return [crawl_candidates, crawl_journal, coupang_cate_all, recheck]
 
 
-def _earlier_journals(layout: Layout, month: str) -> list[Path]:
-    """Journal of the latest earlier month that has one; each month's holds those before it."""
-    journals = [
-        layout.folder_on_disk(earlier) / CRAWL_JOURNAL.paths[0]
-        for earlier in layout.months_with_dictionary()
-        if earlier < month
-    ]
-    return [path for path in journals if path.exists()][-1:]
-
-
-def _record_journal(context: dg.AssetExecutionContext, path: Path) -> None:
-    """Tell Dagster that the month's journal says something else now, so that what follows from it is stale."""
+def _record_journal(context: dg.AssetExecutionContext, layout: Layout, path: Path) -> None:
+    """Record that the month's journal says something else now, so that what follows from it is stale."""
+    version = record_journal(layout, context.partition_key, context.run.run_id)
     key = dg.AssetKey(CRAWL_JOURNAL.name)
     known = context.instance.fetch_materializations(
         dg.AssetRecordsFilter(key, asset_partitions=[context.partition_key]), limit=1
     ).records
     latest = known[0].asset_materialization if known else None
-    version = summary_version(summarize(journal.iter_journal(path)))
     context.log_event(
         dg.AssetMaterialization(
             key,

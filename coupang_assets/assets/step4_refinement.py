@@ -15,7 +15,7 @@ from coupang_assets.storage.metadata import table_metadata
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``category_merge``, ``cate_dictionary``, ``define_dailies``."""
 
-    @monthly.asset(CATEGORY_MERGE, code=(refinement,), kinds=("pandas",))
+    @monthly.asset(CATEGORY_MERGE, kinds=("pandas",))
     def category_merge(
         context: dg.AssetExecutionContext, coupang_cate_all: pd.DataFrame, new_unique: pd.DataFrame
     ) -> pd.DataFrame:
@@ -24,13 +24,13 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata({"reasons": table_metadata(reasons)})
         return merge
 
-    @monthly.asset(CATE_DICTIONARY, code=(refinement,), kinds=("pandas",))
+    @monthly.asset(CATE_DICTIONARY, kinds=("pandas",))
     def cate_dictionary(
         coupang_cate_all: pd.DataFrame, new_unique: pd.DataFrame, category_merge: pd.DataFrame
     ) -> pd.DataFrame:
         return refinement.dictionary(coupang_cate_all, new_unique, category_merge)
 
-    @monthly.asset(DEFINE_DAILIES, code=(refinement,), kinds=("duckdb",))
+    @monthly.asset(DEFINE_DAILIES, kinds=("duckdb",))
     def define_dailies(
         raw_dailies: Mapping[str, ir.Table], category_merge: pd.DataFrame, cate_dictionary: pd.DataFrame
     ) -> Mapping[str, ir.Table]:

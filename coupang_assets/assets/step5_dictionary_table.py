@@ -11,7 +11,9 @@ from coupang_assets.pipeline import hive_rows
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``rt_category_info_coupang``."""
 
-    @monthly.asset(RT_CATEGORY_INFO, code=(hive_rows,), kinds=("parquet",))
+    @monthly.asset(
+        RT_CATEGORY_INFO, settings=("dictionary", "warehouse.kind", "warehouse.database"), kinds=("parquet",)
+    )
     def rt_category_info_coupang(cate_dictionary: pd.DataFrame) -> pd.DataFrame:
         return hive_rows.hive_rows(cate_dictionary)
 

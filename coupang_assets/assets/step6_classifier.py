@@ -8,9 +8,9 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.classifiers import biterm, biterm_fit, bpe, protocol
+from coupang_assets.classifiers import biterm, bpe
 from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CLASSIFIER_REPORT, COUPANG_TRAIN
-from coupang_assets.evaluation import metrics, plots, report
+from coupang_assets.evaluation import metrics, report
 from coupang_assets.pipeline import training_set
 from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.settings import Settings
@@ -21,12 +21,16 @@ from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``coupang_train``, ``bpe_tokenizer``, ``btm_percent_dict``, ``classifier_report``."""
 
-    @monthly.asset(COUPANG_TRAIN, code=(training_set,), kinds=("duckdb",))
+    @monthly.asset(
+        COUPANG_TRAIN, settings=("training.cap", "training.valid_share", "training.test_share"), kinds=("duckdb",)
+    )
     def coupang_train(define_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> ir.Table:
         training = settings.training
         return training_set.training_set(define_dailies, training.cap, training.valid_share, training.test_share)
 
-    @monthly.asset(BPE_TOKENIZER, code=(bpe, protocol), kinds=("sentencepiece",))
+    @monthly.asset(
+        BPE_TOKENIZER, settings=("training.vocabulary",), libraries=("sentencepiece",), kinds=("sentencepiece",)
+    )
     def bpe_tokenizer(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
@@ -40,7 +44,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata({"tokens": len(bpe.BpeTokenizer.load(folder / name).tokens)})
         return StagedFiles(folder)
 
-    @monthly.asset(BTM_PERCENT_DICT, code=(biterm, biterm_fit, bpe), kinds=("duckdb", "python"))
+    @monthly.asset(BTM_PERCENT_DICT, kinds=("duckdb", "python"))
     def btm_percent_dict(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
@@ -54,7 +58,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata(dict(model.describe()))
         return StagedFiles(folder)
 
-    @monthly.asset(CLASSIFIER_REPORT, code=(metrics, report, plots), kinds=("sklearn",))
+    @monthly.asset(CLASSIFIER_REPORT, kinds=("sklearn",))
     def classifier_report(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,

@@ -3,12 +3,14 @@
 import pandas as pd
 from dagster import DataVersion, InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
 
-from coupang_assets.datasets import DATASETS
+from coupang_assets.datasets import DATASETS, Dataset
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import dictionary_day
-from coupang_assets.settings import Settings
+from coupang_assets.storage.commit import commit, dataset_lock
 from coupang_assets.storage.failures import as_dagster_failures
-from coupang_assets.storage.manifest import frame_version
+from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.made_from import Definition, InputVersions
+from coupang_assets.storage.manifest import Manifest, frame_version, now
 from coupang_assets.storage.metadata import table_metadata, table_schema
 from coupang_assets.warehouse import Warehouse
 from coupang_assets.warehouse.dictionary_table import create_statement
@@ -17,9 +19,11 @@ from coupang_assets.warehouse.dictionary_table import create_statement
 class HiveTableIOManager(IOManager):
     """Creates the table if need be, overwrites exactly its own partition, reads it back and compares (spec step 5)."""
 
-    def __init__(self, settings: Settings, warehouse: Warehouse) -> None:
-        self._settings = settings
+    def __init__(self, layout: Layout, warehouse: Warehouse, input_versions: InputVersions) -> None:
+        self._layout = layout
+        self._settings = layout.settings
         self._warehouse = warehouse
+        self._input_versions = input_versions
 
     def handle_output(self, context: OutputContext, obj: pd.DataFrame) -> None:
         """Load the partition.
@@ -39,7 +43,8 @@ class HiveTableIOManager(IOManager):
                     f"{table} day={partition} holds {len(read_back)} rows that are not the {len(obj)} rows written",
                     "look whether another program writes this partition, then run again",
                 )
-        version = frame_version(obj)
+            version = frame_version(obj)
+            self._record(context, dataset, where, len(obj), version)
         context.add_output_metadata(
             {
                 "dagster/row_count": len(obj),
@@ -55,13 +60,40 @@ class HiveTableIOManager(IOManager):
 
     def load_input(self, context: InputContext) -> pd.DataFrame:
         """The partition's rows, in no particular order."""
-        with as_dagster_failures(context.step_context.previous_attempt_count):
-            return self._warehouse.read_partition(
-                self._settings.dictionary.table, dictionary_day(context.asset_partition_key)
-            )
+        month, step = context.asset_partition_key, context.step_context
+        with as_dagster_failures(step.previous_attempt_count):
+            rows = self._warehouse.read_partition(self._settings.dictionary.table, dictionary_day(month))
+        name = context.asset_key.path[-1]
+        self._input_versions.note(step.run_id, step.step.key, name, month, frame_version(rows))
+        return rows
+
+    def _record(self, context: OutputContext, dataset: Dataset, where: str, rows: int, version: str) -> None:
+        """Write the manifest of what was just loaded, beside those of the month's files."""
+        month = context.asset_partition_key
+        folder = self._layout.month_folder(month)
+        definition = Definition.of(context.asset_spec)
+        manifest = Manifest(
+            dataset=dataset.name,
+            month=month,
+            run_id=context.run_id,
+            code_version=definition.code_version,
+            data_version=version,
+            files=[],
+            inputs=self._input_versions.of(context.run_id, context.step_key),
+            settings=definition.settings,
+            libraries=definition.libraries,
+            created=now(),
+            location=where,
+            table_rows=rows,
+        )
+        with dataset_lock(folder, dataset.name):
+            commit(folder, manifest, in_place=True)
 
 
-@io_manager(required_resource_keys={"settings", "warehouse"}, description="The dictionary's Hive table.")
+@io_manager(
+    required_resource_keys={"layout", "warehouse", "input_versions"}, description="The dictionary's Hive table."
+)
 def hive_table_io_manager(context: InitResourceContext) -> HiveTableIOManager:
     """The IO manager from the graph's resources."""
-    return HiveTableIOManager(context.resources.settings, context.resources.warehouse)
+    resources = context.resources
+    return HiveTableIOManager(resources.layout, resources.warehouse, resources.input_versions)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from coupang_assets.datasets import COUPANG_CATE_ALL, Dataset
+from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_JOURNAL, Dataset
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import add_months, day_key, month_key, sampled_days
 from coupang_assets.settings import Settings
@@ -55,6 +55,15 @@ class Layout:
             except CoupangAssetsError:
                 continue
         return sorted(found)
+
+    def journal_month(self, month: str) -> str | None:
+        """The latest earlier month that has a crawl journal; each month's holds those before it."""
+        found = [
+            earlier
+            for earlier in self.months_with_dictionary()
+            if earlier < month and (self.folder_on_disk(earlier) / CRAWL_JOURNAL.paths[0]).exists()
+        ]
+        return found[-1] if found else None
 
     def base_month(self, month: str, wanted: str | None = None) -> str | None:
         """The base month (기준 월): ``wanted``, else the latest earlier month with a dictionary, else none.

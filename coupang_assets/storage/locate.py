@@ -6,7 +6,7 @@ Belongs here: existence, and agreement with the manifest. Does not: what is insi
 from dataclasses import dataclass
 from pathlib import Path
 
-from coupang_assets.datasets import Dataset
+from coupang_assets.datasets import Dataset, Kind
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import month_key
 from coupang_assets.storage.commit import recover
@@ -41,7 +41,8 @@ def locate(layout: Layout, dataset: Dataset, month: str) -> Located:
     if manifest is None:
         return Located(month, paths, False, None)
     changed = [path for path, record in zip(paths, manifest.files, strict=True) if not is_as_recorded(path, record)]
-    if changed and not dataset.editable:
+    # A journal is only ever appended to; a crawl that was killed has answers in it that no manifest knows yet.
+    if changed and not dataset.editable and dataset.kind is not Kind.JOURNAL:
         raise CoupangAssetsError(
             f"{changed[0]} is not what was written: it is torn, or was changed by another program", remedy + " again"
         )

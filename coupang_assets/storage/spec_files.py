@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 import pandas as pd
 from dagster import DataVersion, InitResourceContext, InputContext, IOManager, OutputContext, io_manager
 
-from coupang_assets.datasets import DATASETS, Dataset, Kind
+from coupang_assets.datasets import DATASETS, UPDATED_UNIQUE, Dataset, Kind
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.storage.base_month import BaseMonth
@@ -27,8 +27,10 @@ from coupang_assets.storage.csv_tables import read_frame, read_table, write_fram
 from coupang_assets.storage.failures import as_dagster_failures
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import Located, locate
-from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, read_manifest, record_file
+from coupang_assets.storage.made_from import Definition, InputVersions
+from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, now, read_manifest, record_file
 from coupang_assets.storage.metadata import manifest_metadata
+from coupang_assets.storage.versions import version_of
 
 # On an input: which base month it is read from (see ``base_month``).
 BASE_MONTH_KEY = "coupang_assets/base_month"
@@ -74,10 +76,11 @@ def staging_folder(layout: Layout, dataset: Dataset, month: str) -> Path:
 class SpecFilesIOManager(IOManager):
     """See the module."""
 
-    def __init__(self, layout: Layout, engine: Engine, base_month: BaseMonth) -> None:
+    def __init__(self, layout: Layout, engine: Engine, base_month: BaseMonth, input_versions: InputVersions) -> None:
         self._layout = layout
         self._engine = engine
         self._base_month = base_month
+        self._input_versions = input_versions
 
     def handle_output(self, context: OutputContext, obj: object) -> None:
         """Write a dataset of a month; nothing that is there changes unless all of it is good.
@@ -97,17 +100,24 @@ class SpecFilesIOManager(IOManager):
                 except BaseException:
                     discard(folder, names)
                     raise
+                base, requested = self._base_of_output(dataset, month)
+                definition = Definition.of(context.asset_spec)
                 manifest = Manifest(
                     dataset=dataset.name,
                     month=month,
-                    base_month=self._base_of_output(dataset, month),
+                    base_month=base,
+                    base_requested=requested,
                     run_id=context.run_id,
-                    code_version=context.asset_spec.code_version,
+                    code_version=definition.code_version,
                     data_version=obj.data_version if isinstance(obj, AppendedFile) else content_version(records),
                     files=records,
+                    inputs=self._input_versions.of(context.run_id, context.step_key),
+                    settings=definition.settings,
+                    libraries=definition.libraries,
+                    created=now(),
                 )
-                if dataset.kind is not Kind.JOURNAL:
-                    commit(folder, manifest, self._outdated(dataset, folder, records))
+                outdated = self._outdated(dataset, folder, records)
+                commit(folder, manifest, outdated, in_place=dataset.kind is Kind.JOURNAL)
             if isinstance(obj, StagedFiles):
                 shutil.rmtree(obj.folder, ignore_errors=True)
             context.add_output_metadata(manifest_metadata(dataset, folder, manifest))
@@ -133,7 +143,10 @@ class SpecFilesIOManager(IOManager):
             if optional and dataset.kind is Kind.JOURNAL and not self._has_journal(dataset, month):
                 return None
             located = locate(self._layout, dataset, month)
-            if not located.trusted and located.manifest is not None:
+            step = context.step_context
+            version = version_of(self._layout, dataset, located)
+            self._input_versions.note(step.run_id, step.step.key, dataset.name, located.month, version)
+            if not located.trusted and located.manifest is not None and dataset.kind is not Kind.JOURNAL:
                 context.log.warning(
                     f"{located.paths[0]} is not what was written for {month}; it was changed by hand and is read as is"
                 )
@@ -216,12 +229,15 @@ class SpecFilesIOManager(IOManager):
             return self._base_month.recorded(self._layout, step_month)
         return context.asset_partition_key
 
-    def _base_of_output(self, dataset: Dataset, month: str) -> str | None:
+    def _base_of_output(self, dataset: Dataset, month: str) -> tuple[str | None, bool]:
+        """The base month, and whether a person named it."""
         if not dataset.based_on_earlier_month:
-            return None
-        if dataset.name == "updated_unique":
-            return self._base_month.choose(self._layout, month)
-        return self._base_month.recorded(self._layout, month)
+            return None, False
+        if dataset.name == UPDATED_UNIQUE.name:
+            return self._base_month.choose(self._layout, month), bool(self._base_month.month)
+        base = self._base_month.recorded(self._layout, month)
+        recorded = read_manifest(self._layout.folder_on_disk(month), UPDATED_UNIQUE.name)
+        return base, recorded.base_requested if recorded else bool(self._base_month.month)
 
 
 def _without_optional(annotation: object) -> tuple[object, bool]:
@@ -232,9 +248,10 @@ def _without_optional(annotation: object) -> tuple[object, bool]:
 
 
 @io_manager(
-    required_resource_keys={"layout", "engine", "base_month"},
+    required_resource_keys={"layout", "engine", "base_month", "input_versions"},
     description="Files of the specification under <root>/data/YYYY_MM.",
 )
 def spec_files_io_manager(context: InitResourceContext) -> SpecFilesIOManager:
     """The IO manager from the graph's resources."""
-    return SpecFilesIOManager(context.resources.layout, context.resources.engine, context.resources.base_month)
+    resources = context.resources
+    return SpecFilesIOManager(resources.layout, resources.engine, resources.base_month, resources.input_versions)

@@ -11,6 +11,8 @@ import ibis.expr.types as ir
 import pandas as pd
 import pytest
 
+from coupang_assets.crawling.journal import Answer, Attempt, JournalWriter
+from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.datasets import (
     BPE_TOKENIZER,
     BTM_PERCENT_DICT,
@@ -23,8 +25,9 @@ from coupang_assets.datasets import (
 from coupang_assets.errors import TransientError
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
-from coupang_assets.storage.manifest import read_manifest
+from coupang_assets.storage.manifest import manifest_path, read_manifest
 from coupang_assets.storage.spec_files import CHOSEN, AppendedFile, StagedFiles, staging_folder
+from coupang_assets.storage.versions import record_journal, version_on_disk
 from coupang_assets_tests.storage.materializing import MONTH, failure, metadata, read, write
 
 EVENT = ["product_id", "ep_title", "category1", "category2", "category3", "category4"]
@@ -285,3 +288,44 @@ def test_dagster_is_told_the_version_of_what_lies_there(settings: Settings, layo
     assert manifest.code_version == "1"
     assert manifest.rows == 1
     assert manifest.base_month is None
+
+
+def test_a_manifest_of_before_can_still_be_read(settings: Settings, layout: Layout) -> None:
+    write(settings, NEW_UNIQUE, unique("0001"))
+    folder = layout.month_folder(MONTH)
+    manifest = read_manifest(folder, "new_unique")
+    assert manifest is not None
+    assert manifest.created is not None
+    before = {"dataset", "month", "base_month", "run_id", "code_version", "data_version", "files"}
+    manifest_path(folder, "new_unique").write_text(manifest.model_dump_json(include=before))
+    old = read_manifest(folder, "new_unique")
+    assert old is not None
+    assert (old.inputs, old.settings, old.created, old.origin) == (None, {}, None, "materialized")
+    assert read(settings, NEW_UNIQUE, pd.DataFrame)[0].success
+
+
+def test_what_was_corrected_by_hand_is_another_version(settings: Settings, layout: Layout) -> None:
+    columns = ["product_id", "category1", "category2", "category3", "category4"]
+    write(settings, UPDATED_UNIQUE, unique("0001")[columns])
+    written = version_on_disk(layout, UPDATED_UNIQUE, MONTH)
+    path = layout.month_folder(MONTH) / "updated_unique.csv"
+    text = path.read_text()
+    path.write_text(text.replace("0001", "0005"))
+    corrected = version_on_disk(layout, UPDATED_UNIQUE, MONTH)
+    path.write_text(text)
+    assert corrected != written == version_on_disk(layout, UPDATED_UNIQUE, MONTH)
+
+
+def test_a_journal_with_answers_no_manifest_knows_is_read(settings: Settings, layout: Layout) -> None:
+    path = layout.month_folder(MONTH) / "crawl" / "journal.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    assert write(settings, CRAWL_JOURNAL, AppendedFile(path, "recorded")).success
+    assert version_on_disk(layout, CRAWL_JOURNAL, MONTH) == "recorded"
+    attempt = Attempt.of(("0001", "0002", "0003", "0004"), "7", 1, Answer(outcome=Outcome.NAMED, names=("식품",)))
+    with JournalWriter.open(path) as writer:
+        writer.append(attempt)
+    assert read(settings, CRAWL_JOURNAL, Path)[0].success
+    killed = version_on_disk(layout, CRAWL_JOURNAL, MONTH)
+    assert killed != "recorded"
+    assert record_journal(layout, MONTH, "a run") == killed == version_on_disk(layout, CRAWL_JOURNAL, MONTH)
