@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import dagster as dg
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,30 +14,30 @@ from coupang_assets.classifiers import bpe, safe_pickle
 from coupang_assets.commands.instance import open_instance
 from coupang_assets.commands.run_lock import month_lock
 from coupang_assets.commands.versions import open_history
-from coupang_assets.crawling.journal import iter_journal
 from coupang_assets.datasets import (
     BPE_TOKENIZER,
     BTM_PERCENT_DICT,
     COUPANG_CATE_ALL,
     DATASETS,
-    RT_CATEGORY_INFO,
     UPDATED_UNIQUE,
     Dataset,
     Kind,
 )
 from coupang_assets.definitions import build_defs, build_resources
+from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.months import dictionary_day
 from coupang_assets.pipeline.categories import category_keys
 from coupang_assets.settings import Settings
 from coupang_assets.storage.adoption import Validation, adopt_files, files_of, is_adoptable, table_validation
 from coupang_assets.storage.csv_tables import read_frame
-from coupang_assets.storage.hive_table import adopt_partition
 from coupang_assets.storage.history import History
+from coupang_assets.storage.hive_partition import adopt_partition
 from coupang_assets.storage.manifest import Manifest, read_manifest
 from coupang_assets.storage.reported import report_version
+from coupang_assets.storage.versions import journal_version
 
 ADOPTED, RECORDED, MISSING, WRONG = "adopted", "recorded before", "missing", "wrong"
+_LISTED = 3
 _STYLES = {ADOPTED: "green", RECORDED: "dim", MISSING: "yellow", WRONG: "bold red"}
 
 
@@ -92,13 +92,13 @@ def _adopt(settings: Settings, history: History, month: str) -> list[Finding]:
             if read_manifest(folder, dataset.name) is not None:
                 findings.append(Finding(dataset, RECORDED, "it has a history already"))
             elif dataset.kind is Kind.HIVE:
-                findings.append(_adopted(dataset, lambda: adopt_partition(history, resources["warehouse"], month)))
+                findings.append(_found(dataset, partial(adopt_partition, history, resources["warehouse"], month)))
             elif is_adoptable(dataset):
-                findings.append(_adopted(dataset, lambda d=dataset: _adopt_files(history, d, month, engine)))
+                findings.append(_found(dataset, partial(_adopt_files, history, dataset, month, engine)))
     return findings
 
 
-def _adopted(dataset: Dataset, adopt: Callable[[], Manifest | None]) -> Finding:
+def _found(dataset: Dataset, adopt: Callable[[], Manifest | None]) -> Finding:
     try:
         manifest = adopt()
     except CoupangAssetsError as error:
@@ -106,20 +106,16 @@ def _adopted(dataset: Dataset, adopt: Callable[[], Manifest | None]) -> Finding:
     if manifest is None:
         return Finding(dataset, MISSING, "it is not there")
     rows = "" if manifest.rows is None else f", {manifest.rows:,} rows"
-    where = manifest.location or ", ".join(record.path for record in manifest.files[:3])
-    return Finding(dataset, ADOPTED, f"{where}{' …' if len(manifest.files) > 3 else ''}{rows}", manifest)
+    where = manifest.location or ", ".join(record.path for record in manifest.files[:_LISTED])
+    return Finding(dataset, ADOPTED, f"{where}{' …' if len(manifest.files) > _LISTED else ''}{rows}", manifest)
 
 
-def _adopt_files(history: History, dataset: Dataset, month: str, engine) -> Manifest | None:
+def _adopt_files(history: History, dataset: Dataset, month: str, engine: Engine) -> Manifest | None:
     paths = files_of(history.layout, dataset, month)
     if not paths:
         return None
     validate = _VALIDATIONS.get(dataset.name) or (table_validation(dataset, engine) if dataset.columns else _any)
-    version = None
-    if dataset.kind is Kind.JOURNAL:
-        from coupang_assets.storage.versions import journal_version
-
-        version = journal_version(paths[0])
+    version = journal_version(paths[0]) if dataset.kind is Kind.JOURNAL else None
     return adopt_files(history, dataset, month, paths, validate, version)
 
 
@@ -142,26 +138,17 @@ _VALIDATIONS: dict[str, Validation] = {BTM_PERCENT_DICT.name: _pickle, BPE_TOKEN
 
 def _remarks(folder: Path, findings: list[Finding]) -> list[str]:
     """What a person should know before the month is the base of the next."""
-    there = {one.dataset.name: one.manifest for one in findings if one.manifest is not None}
-    cate_all, unique = there.get(COUPANG_CATE_ALL.name), there.get(UPDATED_UNIQUE.name)
-    if cate_all is None or unique is None:
-        return (
-            [
-                f"Without {' and '.join(d.paths[0] for d in (COUPANG_CATE_ALL, UPDATED_UNIQUE) if d.name not in there)} the "
-                "month cannot be the base of the next; updated_unique.csv is product_id and category1…4 of "
-                "coupang_cate_all.csv."
-            ]
-            if any(
-                one.state in (MISSING, WRONG) for one in findings if one.dataset in (COUPANG_CATE_ALL, UPDATED_UNIQUE)
-            )
-            else []
-        )
-    frames = [read_frame(d, folder / d.paths[0]) for d in (COUPANG_CATE_ALL, UPDATED_UNIQUE)]
+    base = (COUPANG_CATE_ALL, UPDATED_UNIQUE)
+    states = {one.dataset.name: one.state for one in findings}
+    if absent := [dataset.paths[0] for dataset in base if states[dataset.name] in (MISSING, WRONG)]:
+        return [
+            f"Without a good {' and '.join(absent)} the month cannot be the base of the next. "
+            "(updated_unique.csv is product_id and category1…4 of coupang_cate_all.csv.)"
+        ]
+    frames = [read_frame(dataset, folder / dataset.paths[0]) for dataset in base]
     only_one = category_keys(frames[0]).symmetric_difference(category_keys(frames[1]))
-    return (
-        [f"{len(only_one)} categories stand in only one of coupang_cate_all.csv and updated_unique.csv."]
-        if len(only_one)
-        else []
+    return [f"{len(only_one)} categories stand in only one of {' and '.join(d.paths[0] for d in base)}."] * bool(
+        len(only_one)
     )
 
 

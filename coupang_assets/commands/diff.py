@@ -125,8 +125,8 @@ def _compare(history: History, engine: Engine, before: Version, after: Version) 
         return Difference(before, after, None, nothing, nothing, [])
     if dataset.kind is Kind.FILES:
         return Difference(before, after, None, nothing, nothing, files)
-    tables = [_table_of(history, dataset, version.manifest, engine, files) for version in (before, after)]
-    differences = row_differences(*tables, key=_key_of(dataset)).order_by(ibis._.change)
+    was, became = (_table_of(history, dataset, version.manifest, engine, files) for version in (before, after))
+    differences = row_differences(was, became, _key_of(dataset)).order_by(ibis._.change)
     return Difference(
         before,
         after,

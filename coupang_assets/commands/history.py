@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from coupang_assets.commands.versions import dataset_named, made_how, moment, open_history, print_json, short, size
 from coupang_assets.datasets import DATASETS
@@ -39,29 +41,25 @@ def _versions(history: History, month: str, dataset: str) -> list[tuple[Version,
 
 
 def _table(history: History, rows: list[tuple[Version, bool]]) -> Table:
-    table = Table(title="Versions", title_justify="left")
-    for name in ("dataset", "number", "version", "made (Seoul)", "how"):
-        table.add_column(name)
-    table.add_column("rows", justify="right")
-    table.add_column("size", justify="right")
-    table.add_column("")
-    for index, (version, current) in enumerate(rows):
+    table = Table(title="Versions", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("dataset and version", no_wrap=True)
+    table.add_column("made (Seoul)", no_wrap=True)
+    table.add_column("rows", justify="right", no_wrap=True)
+    table.add_column("size", justify="right", no_wrap=True)
+    table.add_column("how")
+    shown = ""
+    for version, current in rows:
         manifest = version.manifest
-        if index and manifest.dataset != rows[index - 1][0].manifest.dataset:
-            table.add_section()
+        if manifest.dataset != shown:
+            shown = manifest.dataset
+            table.add_row(Text(shown, "bold"))
+        state = ", current" if current else "" if history.is_kept(manifest) else ", not kept"
         table.add_row(
-            manifest.dataset,
-            f"@{version.number}",
-            short(manifest.data_version),
+            f"  @{version.number} {short(manifest.data_version)}",
             moment(manifest.created),
-            made_how(manifest),
             "" if manifest.rows is None else f"{manifest.rows:,}",
             size(manifest.total_bytes),
-            "[bold green]current[/bold green]"
-            if current
-            else ""
-            if history.is_kept(manifest)
-            else "[dim]not kept[/dim]",
+            Text(made_how(manifest) + state, "green" if current else ""),
         )
     return table
 

@@ -9,7 +9,7 @@ from coupang_assets.commands.versions import dataset_named, moment, open_history
 from coupang_assets.datasets import Kind
 from coupang_assets.definitions import build_defs, build_resources
 from coupang_assets.settings import Settings
-from coupang_assets.storage.hive_table import restore_partition
+from coupang_assets.storage.hive_partition import restore_partition
 from coupang_assets.storage.lookup import current_version, find_version
 from coupang_assets.storage.reported import report_version
 from coupang_assets.storage.restore import restore_files

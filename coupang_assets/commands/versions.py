@@ -46,7 +46,7 @@ def moment(created: str | None) -> str:
     """When a version was made, in Seoul."""
     if created is None:
         return "not known"
-    return datetime.fromisoformat(created).astimezone(SEOUL).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(created).astimezone(SEOUL).strftime("%Y-%m-%d %H:%M")
 
 
 def size(count: int) -> str:

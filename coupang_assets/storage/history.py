@@ -5,8 +5,9 @@ Belongs here: what is kept, where a version's log is, and which versions there a
 """
 
 import errno
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,13 @@ class History:
 
     def log_path(self, month: str, dataset: str) -> Path:
         return self.folder / "log" / month / f"{dataset}.jsonl"
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for a file that is to be kept, on the disk that keeps it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".scratch-", dir=self.folder) as folder:
+            yield Path(folder)
 
     def adding(self) -> AbstractContextManager[None]:
         """Around keeping contents and logging their version; see ``ObjectStore.adding``."""

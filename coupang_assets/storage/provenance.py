@@ -45,7 +45,8 @@ class Provenance:
         record = self.records[source]
         if record is None or record.inputs is None:
             return None
-        return [Source(*key.rsplit("@", 1), version) for key, version in sorted(record.inputs.items())]
+        named = ((key.rpartition("@"), version) for key, version in sorted(record.inputs.items()))
+        return [Source(name, month, version) for (name, _, month), version in named]
 
     def as_json(self) -> dict[str, Any]:
         """For machines: the root and, by ``dataset@month#version``, every version with files, code and settings."""

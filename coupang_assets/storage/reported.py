@@ -39,7 +39,9 @@ def report_version(
         description: what happened, for people.
     """
     key = dg.AssetKey(dataset.name)
-    metadata: Mapping[str, Any] = manifest_metadata(dataset, folder, manifest)
+    metadata: Mapping[str, Any] = (
+        manifest_metadata(dataset, folder, manifest) if manifest.files else _of_table(manifest)
+    )
     instance.report_runless_asset_event(
         dg.AssetMaterialization(
             key,
@@ -53,6 +55,14 @@ def report_version(
             },
         )
     )
+
+
+def _of_table(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "content hash": manifest.data_version,
+        "dagster/row_count": manifest.table_rows or 0,
+        "location": manifest.location or "",
+    }
 
 
 def _provenance_tags(
