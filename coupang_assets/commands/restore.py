@@ -12,7 +12,7 @@ from coupang_assets.settings import Settings
 from coupang_assets.storage.hive_partition import restore_partition
 from coupang_assets.storage.lookup import current_version, find_version
 from coupang_assets.storage.reported import report_version
-from coupang_assets.storage.restore import restore_files
+from coupang_assets.storage.restore import lies_there, restore_files
 
 
 def restore_version(settings: Settings, month: str, name: str, version: str, console: Console) -> None:
@@ -29,7 +29,7 @@ def restore_version(settings: Settings, month: str, name: str, version: str, con
         found = find_version(history, key, dataset.name, version)
         before = current_version(history, key, dataset.name)
         what = f"{dataset.name} of {key}"
-        if before is not None and before.data_version == found.manifest.data_version and before.origin != "edited":
+        if before is not None and before.data_version == found.manifest.data_version and lies_there(history, before):
             console.print(f"{what} is {short(before.data_version)} already.")
             return
         if dataset.kind is Kind.HIVE:

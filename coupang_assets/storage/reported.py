@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.base_asset_graph import BaseAssetGraph
 from dagster._core.definitions.data_version import (
     CODE_VERSION_TAG,
     DATA_VERSION_IS_USER_PROVIDED_TAG,
@@ -26,7 +27,7 @@ from coupang_assets.storage.metadata import manifest_metadata
 
 def report_version(
     instance: dg.DagsterInstance,
-    graph: dg.AssetGraph,
+    graph: BaseAssetGraph,
     dataset: Dataset,
     folder: Path,
     manifest: Manifest,
@@ -66,7 +67,7 @@ def _of_table(manifest: Manifest) -> dict[str, Any]:
 
 
 def _provenance_tags(
-    instance: dg.DagsterInstance, graph: dg.AssetGraph, key: dg.AssetKey, month: str
+    instance: dg.DagsterInstance, graph: BaseAssetGraph, key: dg.AssetKey, month: str
 ) -> dict[str, str]:
     node = graph.get(key)
     tags = {CODE_VERSION_TAG: node.code_version} if node.code_version else {}

@@ -8,13 +8,21 @@ from uuid import uuid4
 from coupang_assets.datasets import DATASETS
 from coupang_assets.storage.commit import commit, dataset_lock, discard, temporary_name
 from coupang_assets.storage.history import History
-from coupang_assets.storage.manifest import FileRecord, Manifest, now, read_manifest
+from coupang_assets.storage.manifest import FileRecord, Manifest, is_as_recorded, now, read_manifest
 
 
 def restored_manifest(manifest: Manifest, files: list[FileRecord]) -> Manifest:
     """A version's record as what lies there now: an act of its own, with the inputs, code and settings it had."""
     return manifest.model_copy(
         update={"origin": "restored", "run_id": str(uuid4()), "created": now(), "files": files},
+    )
+
+
+def lies_there(history: History, manifest: Manifest) -> bool:
+    """Whether a dataset's files are all there and just what the record says; of a table only the warehouse knows."""
+    folder = history.layout.folder_on_disk(manifest.month)
+    return bool(manifest.files) and all(
+        (folder / record.path).exists() and is_as_recorded(folder / record.path, record) for record in manifest.files
     )
 
 
