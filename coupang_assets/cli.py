@@ -65,6 +65,41 @@ def run(
 
 
 @app.command()
+def status(
+    month: Month,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Show what of a month is fresh or stale, and why; nothing is run.
+
+    The exit status is 0 when the whole month is fresh and 3 when something is stale or may become so.
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.status import show_status
+
+        if not show_status(settings, month, as_json, _console):
+            raise typer.Exit(3)
+
+
+@app.command()
+def refresh(
+    month: Month,
+    through: Annotated[
+        str | None, typer.Option(help="Last month, YYYY_MM; months between that were never begun stay so.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and run nothing.")] = False,
+    discard_edits: Annotated[
+        bool, typer.Option("--discard-edits", help="Make again what was edited by hand or restored.")
+    ] = False,
+) -> None:
+    """Make what is stale of a month, in order, and nothing else. Safe to stop and run again at any moment."""
+    with _reported() as settings:
+        from coupang_assets.commands.refresh import refresh_months
+
+        if not refresh_months(settings, month, through, dry_run, discard_edits, _console):
+            raise typer.Exit(1)
+
+
+@app.command()
 def recheck(
     month: Month,
     share: Annotated[str, typer.Option(help="Share of the known categories to ask again.")] = "5%",

@@ -34,6 +34,7 @@ from coupang_assets.storage.beta import beta_accepted
 from coupang_assets.storage.hive_table import hive_table_io_manager
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.made_from import InputVersions
+from coupang_assets.storage.run_lock import run_lock
 from coupang_assets.storage.spec_files import spec_files_io_manager
 from coupang_assets.warehouse import Warehouse
 from coupang_assets.warehouse.embedded import EmbeddedWarehouse
@@ -66,6 +67,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "shop": _shop(settings, sample),
         "base_month": BaseMonth.configure_at_launch(),
         "input_versions": InputVersions(),
+        "run_lock": run_lock,
         "spec_files": spec_files_io_manager,
         "hive_table": hive_table_io_manager,
     }

@@ -29,7 +29,7 @@ def prepare_home(settings: Settings) -> Path:
     Raises:
         CoupangAssetsError: the folder cannot be made or written.
     """
-    home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.root / "dagster_home")))
+    home = Path(os.environ.setdefault("DAGSTER_HOME", str(_default_home(settings))))
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not (home / "dagster.yaml").exists():
@@ -48,3 +48,13 @@ def open_instance(settings: Settings) -> DagsterInstance:
     """The instance of :func:`prepare_home`."""
     prepare_home(settings)
     return DagsterInstance.get()
+
+
+def existing_instance(settings: Settings) -> DagsterInstance | None:
+    """The instance, or None where nothing has run yet; nothing is made."""
+    home = Path(os.environ.get("DAGSTER_HOME", _default_home(settings)))
+    return open_instance(settings) if (home / "dagster.yaml").exists() else None
+
+
+def _default_home(settings: Settings) -> Path:
+    return settings.root / "dagster_home"

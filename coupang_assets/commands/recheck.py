@@ -10,16 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from coupang_assets.commands.instance import open_instance
-from coupang_assets.commands.run import RunProgress, StepProgress, explanation, live_progress
+from coupang_assets.commands.run import RunProgress, StepProgress, live_progress
 from coupang_assets.datasets import CATEGORY_CODES, CATEGORY_NAMES, RECHECK
 from coupang_assets.definitions import RECHECK_JOB, build_defs
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import work_month
 from coupang_assets.pipeline.recheck import FOUND_NAMES, NOT_ANSWERED, RENAMED, UNCHANGED
+from coupang_assets.refresh.execution import QUIET, explanation
 from coupang_assets.settings import Settings
 from coupang_assets.storage.csv_tables import read_frame
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import locate
+from coupang_assets.storage.run_lock import RUN_TAG, end_killed_runs, month_lock
 
 _ROWS = 50
 
@@ -58,13 +60,12 @@ def recheck_month(settings: Settings, month: str, share: float, seed: int, apply
     job = build_defs(settings).resolve_job_def(RECHECK_JOB)
     progress = RunProgress({RECHECK.name: StepProgress()}, console)
     run_id = str(uuid4())
-    with live_progress(progress, instance, run_id, console):
+    end_killed_runs(instance, settings.root)
+    with month_lock(settings.root, key, run_id), live_progress(progress, instance, run_id, console):
         result = job.execute_in_process(
-            run_config={
-                "ops": {RECHECK.name: {"config": {"share": share, "seed": seed, "take_over": apply}}},
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
+            run_config=QUIET | {"ops": {RECHECK.name: {"config": {"share": share, "seed": seed, "take_over": apply}}}},
             instance=instance,
+            tags={RUN_TAG: key},
             partition_key=key,
             raise_on_error=False,
             run_id=run_id,
@@ -95,8 +96,8 @@ def _show(
     if renamed and apply:
         taken = _metadata(result, "answers taken over")
         console.print(
-            f"{taken} answers were taken over. Make the dictionary of them: "
-            f"coupang-assets run {month} --select coupang_cate_all+"
+            f"{taken} answers were taken over. Make the dictionary and what follows of them: "
+            f"coupang-assets refresh {month}"
         )
     elif renamed:
         console.print("Take the new names over with --apply.")

@@ -18,13 +18,14 @@ from rich.table import Table
 from rich.text import Text
 
 from coupang_assets.commands.instance import open_instance
-from coupang_assets.commands.run_lock import RUN_TAG, end_killed_runs, month_lock
 from coupang_assets.datasets import DATASETS
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import work_month
+from coupang_assets.refresh.execution import QUIET, explanation, was_interrupted
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.run_lock import RUN_TAG, end_killed_runs, month_lock
 
 _POLL_SECONDS = 0.25
 _BARE_NAME = re.compile(rf"(?<![\w:\"])({'|'.join(DATASETS)})(?![\w\"])")
@@ -55,6 +56,7 @@ class RunProgress:
 
     steps: dict[str, StepProgress]
     console: Console
+    title: str = ""
     cursor: str | None = None
 
     def read(self, instance: dg.DagsterInstance, run_id: str) -> None:
@@ -77,7 +79,8 @@ class RunProgress:
                 step.ended = entry.timestamp
         worth_a_line = step.state.startswith("running") if event is None else event.event_type in _STATES
         if not self.console.is_terminal and worth_a_line:
-            self.console.print(f"{entry.step_key}: {step.message if event is None else step.state}", highlight=False)
+            line = f"{entry.step_key}: {step.message if event is None else step.state}"
+            self.console.print(f"{self.title} {line}" if self.title else line, highlight=False)
 
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 2))
@@ -89,7 +92,12 @@ class RunProgress:
             )
             took = f"{step.ended - step.started:.1f} s" if step.ended else ""
             message = step.message if step.state != "done" else ""
-            table.add_row(Text(name), mark, Text(took, "dim"), Text(message, "dim", overflow="ellipsis", no_wrap=True))
+            table.add_row(
+                Text(f"{self.title} {name}" if self.title else name),
+                mark,
+                Text(took, "dim"),
+                Text(message, "dim", overflow="ellipsis", no_wrap=True),
+            )
         return table
 
 
@@ -118,12 +126,10 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
     steps = _steps_in_order(defs, plan)
     progress = RunProgress({name: StepProgress() for name in steps}, console)
     run_id = str(uuid4())
-    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    if base is not None:
-        config["resources"] = {"base_month": {"config": {"month": base}}}
+    config = QUIET if base is None else QUIET | {"resources": {"base_month": {"config": {"month": base}}}}
     console.print(f"Work month [bold]{key}[/bold] under {escape(str(settings.root))}")
-    end_killed_runs(instance)
-    with month_lock(instance, key), live_progress(progress, instance, run_id, console):
+    end_killed_runs(instance, settings.root)
+    with month_lock(settings.root, key, run_id), live_progress(progress, instance, run_id, console):
         result = job.execute_in_process(
             run_config=config,
             instance=instance,
@@ -133,7 +139,7 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
             asset_selection=list(keys) if select else None,
             run_id=run_id,
         )
-    if any(_is_interruption(event) for event in result.all_events if event.is_step_failure):
+    if was_interrupted(result):
         raise KeyboardInterrupt
     checks = result.get_asset_check_evaluations()
     for table in (_files_table(result, settings.root), _checks_table(checks)):
@@ -240,24 +246,6 @@ def _checks_table(checks: Sequence[dg.AssetCheckEvaluation]) -> Table:
         found = f"{check.check_name.replace('_', ' ')}: {check.description}"
         table.add_row(check.asset_key.to_user_string(), Text(found), passed)
     return table
-
-
-def explanation(event: dg.DagsterEvent) -> str:
-    """Why a step failed, for people."""
-    data = event.step_failure_data
-    if data.user_failure_data is not None and data.user_failure_data.description:
-        return data.user_failure_data.description
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return error.message.strip() if error is not None else event.message or "no reason was given"
-
-
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    error = event.step_failure_data.error
-    while error is not None and error.cls_name != dg.DagsterExecutionInterruptedError.__name__:
-        error = error.cause
-    return error is not None
 
 
 def _size(count: int) -> str:

@@ -71,7 +71,8 @@ class HiveTableIOManager(IOManager):
 
 
 @io_manager(
-    required_resource_keys={"layout", "warehouse", "input_versions"}, description="The dictionary's Hive table."
+    required_resource_keys={"layout", "warehouse", "input_versions", "run_lock"},
+    description="The dictionary's Hive table.",
 )
 def hive_table_io_manager(context: InitResourceContext) -> HiveTableIOManager:
     """The IO manager from the graph's resources."""

@@ -34,6 +34,15 @@ class Layout:
         before_us = ours.with_name(month.replace("_", "-"))
         return before_us if not ours.exists() and before_us.exists() else ours
 
+    def require_our_folder(self, month: str) -> None:
+        """See that the month may be worked on where it is.
+
+        Raises:
+            CoupangAssetsError: it is in a folder written before us, which a new folder would hide.
+        """
+        if (found := self.folder_on_disk(month)) != (ours := self.month_folder(month)):
+            raise CoupangAssetsError(f"{month} is kept in {found}, written before us", f"rename it to {ours} first")
+
     def days(self, month: str) -> list[date]:
         """The days the month samples."""
         return sampled_days(month, self.settings.sampling)

@@ -253,7 +253,7 @@ def _without_optional(annotation: object) -> tuple[object, bool]:
 
 
 @io_manager(
-    required_resource_keys={"layout", "engine", "base_month", "input_versions"},
+    required_resource_keys={"layout", "engine", "base_month", "input_versions", "run_lock"},
     description="Files of the specification under <root>/data/YYYY_MM.",
 )
 def spec_files_io_manager(context: InitResourceContext) -> SpecFilesIOManager:

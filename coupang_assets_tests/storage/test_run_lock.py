@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-
 from coupang_assets.commands.run_lock import RUN_TAG, end_killed_runs, month_lock
+
 from coupang_assets.errors import CoupangAssetsError
 
 
