@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,6 @@ from rich.text import Text
 
 from coupang_assets.classifiers import bpe, safe_pickle
 from coupang_assets.commands.instance import open_instance
-from coupang_assets.commands.run_lock import month_lock
 from coupang_assets.commands.versions import open_history
 from coupang_assets.datasets import (
     BPE_TOKENIZER,
@@ -34,6 +34,7 @@ from coupang_assets.storage.history import History
 from coupang_assets.storage.hive_partition import adopt_partition
 from coupang_assets.storage.manifest import Manifest, read_manifest
 from coupang_assets.storage.reported import report_version
+from coupang_assets.storage.run_lock import month_lock
 from coupang_assets.storage.versions import journal_version
 
 ADOPTED, RECORDED, MISSING, WRONG = "adopted", "recorded before", "missing", "wrong"
@@ -66,12 +67,12 @@ def adopt_month(settings: Settings, month: str, console: Console) -> bool:
         raise CoupangAssetsError(f"there is no folder {folder}", "copy the month there, then adopt it")
     instance = open_instance(settings)
     graph = build_defs(settings).resolve_asset_graph()
-    with month_lock(instance, key):
+    with month_lock(settings.root, key, str(uuid4())):
         findings = _adopt(settings, history, key)
         in_order = {key.path[-1]: place for place, key in enumerate(graph.toposorted_asset_keys)}
         for one in sorted(findings, key=lambda finding: in_order[finding.dataset.name]):
             if one.manifest is not None:
-                report_version(instance, graph, one.dataset, folder, one.manifest, "Made before us, and adopted.")
+                report_version(instance, graph, folder, one.manifest, "Made before us, and adopted.")
     console.print(_table(findings))
     for remark in _remarks(folder, findings):
         console.print(Text(remark, "yellow"))

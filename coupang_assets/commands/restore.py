@@ -1,10 +1,11 @@
 """``coupang-assets restore``: bring an earlier version of a dataset back."""
 
+from uuid import uuid4
+
 from rich.console import Console
 from rich.markup import escape
 
 from coupang_assets.commands.instance import open_instance
-from coupang_assets.commands.run_lock import month_lock
 from coupang_assets.commands.versions import dataset_named, moment, open_history, short
 from coupang_assets.datasets import Kind
 from coupang_assets.definitions import build_defs, build_resources
@@ -13,6 +14,7 @@ from coupang_assets.storage.hive_partition import restore_partition
 from coupang_assets.storage.lookup import current_version, find_version
 from coupang_assets.storage.reported import report_version
 from coupang_assets.storage.restore import lies_there, restore_files
+from coupang_assets.storage.run_lock import month_lock
 
 
 def restore_version(settings: Settings, month: str, name: str, version: str, console: Console) -> None:
@@ -25,7 +27,7 @@ def restore_version(settings: Settings, month: str, name: str, version: str, con
     history, key = open_history(settings, month)
     dataset = dataset_named(name)
     instance = open_instance(settings)
-    with month_lock(instance, key):
+    with month_lock(settings.root, key, str(uuid4())):
         found = find_version(history, key, dataset.name, version)
         before = current_version(history, key, dataset.name)
         what = f"{dataset.name} of {key}"
@@ -38,7 +40,7 @@ def restore_version(settings: Settings, month: str, name: str, version: str, con
             manifest = restore_files(history, found.manifest)
         graph = build_defs(settings).resolve_asset_graph()
         description = f"Version @{found.number} of {moment(found.manifest.created)} was brought back."
-        report_version(instance, graph, dataset, history.layout.folder_on_disk(key), manifest, description)
+        report_version(instance, graph, history.layout.folder_on_disk(key), manifest, description, found.manifest)
     console.print(
         f"{what} is again @{found.number} {short(manifest.data_version)} of {moment(found.manifest.created)}"
         + ("" if before is None else f"; what lay there, {short(before.data_version)}, stays in the history")
