@@ -72,7 +72,7 @@ def adopt_month(settings: Settings, month: str, console: Console) -> bool:
         in_order = {key.path[-1]: place for place, key in enumerate(graph.toposorted_asset_keys)}
         for one in sorted(findings, key=lambda finding: in_order[finding.dataset.name]):
             if one.manifest is not None:
-                report_version(instance, graph, folder, one.manifest, "Made before us, and adopted.")
+                report_version(instance, graph, history.layout, one.manifest, "Made before us, and adopted.")
     console.print(_table(findings))
     for remark in _remarks(folder, findings):
         console.print(Text(remark, "yellow"))

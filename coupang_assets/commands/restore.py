@@ -40,7 +40,7 @@ def restore_version(settings: Settings, month: str, name: str, version: str, con
             manifest = restore_files(history, found.manifest)
         graph = build_defs(settings).resolve_asset_graph()
         description = f"Version @{found.number} of {moment(found.manifest.created)} was brought back."
-        report_version(instance, graph, history.layout.folder_on_disk(key), manifest, description, found.manifest)
+        report_version(instance, graph, history.layout, manifest, description, found.manifest)
     console.print(
         f"{what} is again @{found.number} {short(manifest.data_version)} of {moment(found.manifest.created)}"
         + ("" if before is None else f"; what lay there, {short(before.data_version)}, stays in the history")

@@ -11,6 +11,7 @@ from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.made_from import Definition, InputVersions
 from coupang_assets.storage.manifest import Manifest, frame_version, now
 from coupang_assets.storage.metadata import table_metadata, table_schema
+from coupang_assets.storage.origin_metadata import origin_metadata
 from coupang_assets.warehouse import Warehouse
 
 
@@ -56,6 +57,7 @@ class HiveTableIOManager(IOManager):
                 "partition": f"day={dictionary_day(month)}",
                 "content hash": manifest.data_version,
                 "preview": table_metadata(obj.head(8)),
+                **origin_metadata(self._layout, manifest),
             }
         )
         context.step_context.set_data_version(context.asset_key, DataVersion(manifest.data_version))

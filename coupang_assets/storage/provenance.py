@@ -71,16 +71,19 @@ class Provenance:
         }
 
 
-def trace(history: History, manifest: Manifest) -> Provenance:
+def trace(history: History, manifest: Manifest, month: str | None = None) -> Provenance:
     """Follow the inputs of a version to the sources; each version once, however many months it takes.
+
+    Args:
+        month: versions of other months are named and not followed; None: all are.
 
     Raises:
         CoupangAssetsError: a log is damaged.
     """
-    return trace_all(history, [manifest])[0]
+    return trace_all(history, [manifest], month)[0]
 
 
-def trace_all(history: History, manifests: list[Manifest]) -> list[Provenance]:
+def trace_all(history: History, manifests: list[Manifest], month: str | None = None) -> list[Provenance]:
     """:func:`trace` of several, each log being read once."""
     logs: dict[tuple[str, str], dict[str, Manifest]] = {}
 
@@ -99,7 +102,8 @@ def trace_all(history: History, manifests: list[Manifest]) -> list[Provenance]:
             for source in found.inputs(waiting.pop()) or ():
                 if source not in found.records:
                     found.records[source] = record_of(source)
-                    waiting.append(source)
+                    if month in (None, source.month):
+                        waiting.append(source)
         return found
 
     return [one(manifest) for manifest in manifests]

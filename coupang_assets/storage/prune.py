@@ -15,7 +15,7 @@ from coupang_assets.storage.provenance import trace_all
 from coupang_assets.storage.version_log import Version
 
 # What others use: whatever these came from stays.
-_DELIVERED = (BTM_PERCENT_DICT.name, RT_CATEGORY_INFO.name)
+DELIVERED = (BTM_PERCENT_DICT.name, RT_CATEGORY_INFO.name)
 
 
 @dataclass(frozen=True)
@@ -92,5 +92,5 @@ def _in_place(history: History) -> Iterator[Manifest]:
 def _protected(history: History) -> Iterator[Manifest]:
     current = list(_in_place(history))
     yield from current
-    for found in trace_all(history, [manifest for manifest in current if manifest.dataset in _DELIVERED]):
+    for found in trace_all(history, [manifest for manifest in current if manifest.dataset in DELIVERED]):
         yield from (record for record in found.records.values() if record is not None)

@@ -4,7 +4,6 @@ Belongs here: the event, so that Dagster's own record says what the manifest say
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -21,9 +20,11 @@ from dagster._core.definitions.data_version import (
 )
 
 from coupang_assets.datasets import DATASETS
+from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.made_from import dagster_code_version
 from coupang_assets.storage.manifest import Manifest, input_key
 from coupang_assets.storage.metadata import manifest_metadata
+from coupang_assets.storage.origin_metadata import origin_metadata
 
 _NONE = (NULL_DATA_VERSION.value, NULL_EVENT_POINTER)
 _BEFORE_ALL = "1"
@@ -32,7 +33,7 @@ _BEFORE_ALL = "1"
 def report_version(
     instance: dg.DagsterInstance,
     graph: BaseAssetGraph,
-    folder: Path,
+    layout: Layout,
     manifest: Manifest,
     description: str,
     was: Manifest | None = None,
@@ -42,12 +43,12 @@ def report_version(
     Where nobody knows them (it was adopted, or edited by hand) they are those of now, so that it is not stale.
 
     Args:
-        folder: the month's folder.
         manifest: what lies there now.
         description: what happened, for people.
         was: the version that was brought back.
     """
     key = dg.AssetKey(manifest.dataset)
+    folder = layout.folder_on_disk(manifest.month)
     of_files = manifest_metadata(DATASETS[manifest.dataset], folder, manifest) if manifest.files else None
     metadata: Mapping[str, Any] = of_files or _of_table(manifest)
     instance.report_runless_asset_event(
@@ -55,7 +56,7 @@ def report_version(
             key,
             partition=manifest.month,
             description=description,
-            metadata={**metadata, "origin": manifest.origin},
+            metadata={**metadata, **origin_metadata(layout, manifest), "origin": manifest.origin},
             tags={
                 **_provenance(instance, graph, key, was or manifest),
                 DATA_VERSION_TAG: manifest.data_version,

@@ -32,6 +32,7 @@ from coupang_assets.storage.lookup import current_version
 from coupang_assets.storage.made_from import Definition, InputVersions
 from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, now, read_manifest, record_file
 from coupang_assets.storage.metadata import manifest_metadata
+from coupang_assets.storage.origin_metadata import origin_metadata
 from coupang_assets.storage.versions import version_of
 
 # On an input: which base month it is read from (see ``base_month``).
@@ -124,6 +125,7 @@ class SpecFilesIOManager(IOManager):
             if isinstance(obj, StagedFiles):
                 shutil.rmtree(obj.folder, ignore_errors=True)
             context.add_output_metadata(manifest_metadata(dataset, folder, manifest))
+            context.add_output_metadata(origin_metadata(self._layout, manifest))
             skipped = self._layout.skipped_months(month, manifest.base_month)
             if dataset.based_on_earlier_month and skipped:
                 context.add_output_metadata({"skipped months": ", ".join(skipped)})
