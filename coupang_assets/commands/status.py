@@ -84,8 +84,10 @@ def later_because_of(statuses: dict[str, Status], month: str) -> list[Status]:
 def status_table(title: str, statuses: Iterable[Status]) -> Table:
     """One row a dataset."""
     table = Table(title=title, title_justify="left")
-    for name in ("dataset", "version", "when", "rows", "state", "why", "begins with"):
-        table.add_column(name, justify="right" if name == "rows" else "left", overflow="fold")
+    for name in ("dataset", "version", "when (UTC)", "rows", "state", "why"):
+        table.add_column(
+            name, justify="right" if name == "rows" else "left", overflow="fold", no_wrap=name == "dataset"
+        )
     for status in statuses:
         manifest = status.manifest
         rows = manifest.rows if manifest else None
@@ -95,8 +97,7 @@ def status_table(title: str, statuses: Iterable[Status]) -> Table:
             (manifest.created or "")[:16].replace("T", " ") if manifest else "",
             "" if rows is None else f"{rows:,}",
             Text(status.state, _STYLES.get(status.state, "bold red")),
-            Text(status.text),
-            Text(_beginning(status)),
+            Text(status.text + _beginning(status)),
         )
     return table
 
@@ -117,8 +118,8 @@ def _later_table(later: list[Status]) -> Table:
 
 
 def _beginning(status: Status) -> str:
-    """The upstream that caused it, where it is not in the reason already."""
-    return status.cause if status.cause and status.cause not in status.text else ""
+    """The upstream that caused it, where the reason does not name it already."""
+    return f"; it begins with {status.cause}" if status.cause and status.cause not in status.text else ""
 
 
 def _json(statuses: Iterable[Status]) -> list[dict[str, Any]]:
