@@ -3,7 +3,7 @@
 import pandas as pd
 from dagster import AssetKey, MetadataValue, TableColumnDep, TableColumnLineage
 
-from coupang_assets.column_lineage import COLUMN_LINEAGE, EVENTS
+from coupang_assets.column_lineage import COLUMN_LINEAGE, EVENT_COLUMNS, EVENTS, origins
 from coupang_assets.datasets import DATASETS
 from coupang_assets.settings import EventsSettings
 from coupang_assets.storage.history import History
@@ -24,6 +24,8 @@ def origin_metadata(layout: Layout, manifest: Manifest) -> dict[str, MetadataVal
     if DATASETS[manifest.dataset].columns:
         lineage = column_lineage(manifest.dataset, layout.settings.events)
         metadata["dagster/column_lineage"] = MetadataValue.column_lineage(lineage)
+        # Dagster's open-source UI shows the former as JSON only.
+        metadata["column lineage"] = table_metadata(_columns(manifest.dataset, layout.settings.events))
     if manifest.dataset in DELIVERED and manifest.inputs is not None:
         found = trace(History(layout), manifest, month=manifest.month)
         metadata["made from"] = table_metadata(_sources(found))
@@ -41,6 +43,16 @@ def column_lineage(dataset: str, events: EventsSettings) -> TableColumnLineage:
     return TableColumnLineage(
         {column: [dep(source) for source in sources] for column, sources in COLUMN_LINEAGE[dataset].items()}
     )
+
+
+def _columns(dataset: str, events: EventsSettings) -> pd.DataFrame:
+    """For people: what each column comes from, and the columns of the source table that goes back to."""
+    rows = []
+    for column, sources in COLUMN_LINEAGE[dataset].items():
+        back_to = origins(dataset, column)
+        of_events = ", ".join(getattr(events, one) for one in EVENT_COLUMNS if one in back_to)
+        rows += [(column, source, of_events) for source in sources or ("outside",)]
+    return pd.DataFrame(rows, columns=["column", "comes from", "and in the end from the events'"])
 
 
 def _sources(found: Provenance) -> pd.DataFrame:
