@@ -11,6 +11,7 @@ import dagster as dg
 
 from coupang_assets.assets import (
     checks,
+    refreshing,
     sources,
     step1_raw_data,
     step2_new_categories,
@@ -20,6 +21,7 @@ from coupang_assets.assets import (
     step6_classifier,
 )
 from coupang_assets.assets.automation import monthly_schedule
+from coupang_assets.assets.keep_fresh import keep_fresh_sensor
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.shop import RealShop, Shop
@@ -95,15 +97,17 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         selection=dg.AssetSelection.assets(RECHECK.name),
         description="Asks the shop again for a share of a month's known categories; run it when you want to know.",
     )
-    return dg.Definitions(
+    definitions = dg.Definitions(
         assets=assets,
         asset_checks=asset_checks,
-        jobs=[month_job, recheck_job],
+        jobs=[month_job, recheck_job, *refreshing.jobs(monthly, lambda: definitions, MONTH_JOB)],
         schedules=[monthly_schedule(settings, MONTH_JOB)],
+        sensors=[keep_fresh_sensor(settings, lambda: definitions)],
         resources={**build_resources(settings), **(resource_overrides or {})},
         # Steps follow each other and share one engine and its memory limit, so a run is one process.
         executor=dg.in_process_executor,
     )
+    return definitions
 
 
 def _on_request() -> list[dg.AssetKey]:

@@ -177,6 +177,17 @@ class HistorySettings(BaseModel):
     )
 
 
+Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}_(0[1-9]|1[0-2])$")]
+
+
+class RefreshSettings(BaseModel):
+    """What the sensor ``keep_fresh`` keeps fresh once it is turned on."""
+
+    first: Month | None = Field(None, description="first work month that keep_fresh refreshes; unset: only the last")
+    last: Month | None = Field(None, description="last one; unset: the latest month that was begun")
+    look_every_minutes: float = Field(60.0, ge=0, description="before a month's source is looked at again")
+
+
 class SampleSettings(BaseModel):
     """The embedded default's made-up world, used while no real table and shop are set."""
 
@@ -195,9 +206,7 @@ class Settings(BaseSettings):
     root: Path = Field(
         Path("coupang_category"), description="everything is kept below it (production: /pkw/coupang_category)"
     )
-    first_month: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}_(0[1-9]|1[0-2])$")] = Field(
-        "2024_01", description="first work month there is"
-    )
+    first_month: Month = Field("2024_01", description="first work month there is")
     owners: list[str] = Field(["team:ad-tech"], description="owners shown in the UI")
     schedule_day: int = Field(2, ge=1, le=28, description="day of the month the schedule starts the run, 06:00 Seoul")
 
@@ -208,6 +217,7 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     shop: ShopSettings = ShopSettings()
     training: TrainingSettings = TrainingSettings()
+    refresh: RefreshSettings = RefreshSettings()
     sample: SampleSettings = SampleSettings()
     history: HistorySettings = HistorySettings()
 

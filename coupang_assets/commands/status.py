@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from coupang_assets.assets.refreshing import observed_records
 from coupang_assets.commands.instance import existing_instance
 from coupang_assets.definitions import build_defs, build_resources
 from coupang_assets.months import work_month
 from coupang_assets.refresh.graph import Graph
 from coupang_assets.refresh.plan import State, Status, plan
 from coupang_assets.refresh.records import DiskRecords
-from coupang_assets.refresh.sources import observed_records
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 

@@ -152,16 +152,12 @@ class DiskRecords:
         return dataset.kind is Kind.JOURNAL and manifest is not None and journal_version(path) == manifest.data_version
 
     def _look_at_partition(self, manifest: Manifest) -> OnDisk:
-        """A partition's folder, where it can be seen from here; a Hive server is not asked for each month."""
-        location = (manifest.location or "").removeprefix("file://")
-        if location.startswith("/") and self._layout.settings.warehouse.kind == "embedded":
-            try:
-                there = any(not path.name.startswith((".", "_")) for path in Path(location).iterdir())
-            except OSError:
-                there = False
-            if not there:
-                return OnDisk(Disk.GONE, location)
-        return OnDisk(Disk.AS_RECORDED)
+        """A partition of the embedded warehouse; a Hive server is not asked for every month."""
+        location = Path((manifest.location or "").removeprefix("file://"))
+        if not location.is_relative_to(self._layout.settings.warehouse_folder):
+            return OnDisk(Disk.AS_RECORDED)
+        there = location.is_dir() and any(not path.name.startswith((".", "_")) for path in location.iterdir())
+        return OnDisk(Disk.AS_RECORDED if there else Disk.GONE, str(location))
 
     def _version(self, month: str, dataset: Dataset) -> str | None:
         manifest, found = self.manifest(month, dataset.name), self.on_disk(month, dataset.name)
