@@ -74,6 +74,9 @@ def adopt_month(settings: Settings, month: str, console: Console) -> bool:
             if one.manifest is not None:
                 report_version(instance, graph, history.layout, one.manifest, "Made before us, and adopted.")
     console.print(_table(findings))
+    for one in findings:
+        if one.state == WRONG:
+            console.print(Text(f"{one.dataset.name}: {one.what}", "red"), soft_wrap=True)
     for remark in _remarks(folder, findings):
         console.print(Text(remark, "yellow"))
     wrong = sum(finding.state == WRONG for finding in findings)
@@ -159,5 +162,5 @@ def _table(findings: list[Finding]) -> Table:
     table.add_column("")
     table.add_column("what there is", overflow="fold")
     for one in findings:
-        table.add_row(one.dataset.name, Text(one.state, _STYLES[one.state]), Text(one.what))
+        table.add_row(one.dataset.name, Text(one.state, _STYLES[one.state]), "" if one.state == WRONG else one.what)
     return table
