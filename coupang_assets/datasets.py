@@ -220,7 +220,8 @@ DEFINE_DAILIES = Dataset(
     ("define/{day}.csv",),
     _EVENT_COLUMNS,
     large=True,
-    sort=("product_id", "ep_title", *CATEGORY_CODES),
+    # A refined category4 has one path.
+    sort=("product_id", "ep_title", "category4"),
 )
 RT_CATEGORY_INFO = Dataset(
     "rt_category_info_coupang",

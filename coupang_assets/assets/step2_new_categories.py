@@ -10,7 +10,9 @@ import pandas as pd
 
 from coupang_assets.assets.monthly import MonthlyAssets, from_base_month
 from coupang_assets.datasets import DIFF_DATA, NEW_UNIQUE, UPDATED_UNIQUE
+from coupang_assets.engines import Engine
 from coupang_assets.pipeline import categories
+from coupang_assets.storage.progress import watched
 from coupang_assets.storage.spec_files import CHOSEN, RECORDED
 
 
@@ -18,8 +20,11 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``new_unique``, ``updated_unique``, ``diff_data``."""
 
     @monthly.asset(NEW_UNIQUE, kinds=("duckdb",))
-    def new_unique(raw_dailies: ir.Table) -> pd.DataFrame:
-        return categories.unique_categories(raw_dailies).execute()
+    def new_unique(
+        context: dg.AssetExecutionContext, raw_dailies: ir.Table, engine: dg.ResourceParam[Engine]
+    ) -> pd.DataFrame:
+        with watched(engine.percent_done, context.log.info):
+            return categories.unique_categories(raw_dailies).execute()
 
     @monthly.asset(UPDATED_UNIQUE, kinds=("pandas",), ins={"base": from_base_month(UPDATED_UNIQUE, CHOSEN)})
     def updated_unique(new_unique: pd.DataFrame, base: pd.DataFrame | None) -> pd.DataFrame:

@@ -18,12 +18,14 @@ from coupang_assets.crawling.outcomes import Outcome
 from coupang_assets.crawling.shop import Shop
 from coupang_assets.crawling.summary import summarize, summary_version
 from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_CANDIDATES, CRAWL_JOURNAL, RECHECK
+from coupang_assets.engines import Engine
 from coupang_assets.months import base_month_mapping
 from coupang_assets.pipeline import categories, names
 from coupang_assets.pipeline import recheck as recheck_tables
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.made_from import ANSWERED, InputVersions, note_input
+from coupang_assets.storage.progress import watched
 from coupang_assets.storage.spec_files import RECORDED, AppendedFile
 from coupang_assets.storage.versions import record_journal, version_on_disk
 
@@ -52,8 +54,14 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``crawl_candidates``, ``crawl_journal``, ``coupang_cate_all``, ``recheck``."""
 
     @monthly.asset(CRAWL_CANDIDATES, settings=("shop.candidates",), kinds=("duckdb",))
-    def crawl_candidates(raw_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> pd.DataFrame:
-        return categories.crawl_candidates(raw_dailies, settings.shop.candidates).execute()
+    def crawl_candidates(
+        context: dg.AssetExecutionContext,
+        raw_dailies: ir.Table,
+        settings: dg.ResourceParam[Settings],
+        engine: dg.ResourceParam[Engine],
+    ) -> pd.DataFrame:
+        with watched(engine.percent_done, context.log.info):
+            return categories.crawl_candidates(raw_dailies, settings.shop.candidates).execute()
 
     @monthly.asset(
         CRAWL_JOURNAL,

@@ -7,8 +7,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.datasets import CATE_DICTIONARY, CATEGORY_MERGE, DEFINE_DAILIES
+from coupang_assets.datasets import CATE_DICTIONARY, CATEGORY_MERGE, DEFINE_DAILIES, RAW_DAILIES
 from coupang_assets.pipeline import refinement
+from coupang_assets.storage.disk import require_space
+from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.manifest import read_manifest
 from coupang_assets.storage.metadata import table_metadata
 
 
@@ -32,8 +35,14 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
 
     @monthly.asset(DEFINE_DAILIES, kinds=("duckdb",))
     def define_dailies(
-        raw_dailies: Mapping[str, ir.Table], category_merge: pd.DataFrame, cate_dictionary: pd.DataFrame
+        context: dg.AssetExecutionContext,
+        raw_dailies: Mapping[str, ir.Table],
+        category_merge: pd.DataFrame,
+        cate_dictionary: pd.DataFrame,
+        layout: dg.ResourceParam[Layout],
     ) -> Mapping[str, ir.Table]:
+        if (raw := read_manifest(layout.folder_on_disk(context.partition_key), RAW_DAILIES.name)) is not None:
+            require_space(layout.root, raw.total_bytes, f"refining {raw.total_bytes / 1e9:,.1f} GB of daily files")
         return {
             day: refinement.refine_events(table, category_merge, cate_dictionary) for day, table in raw_dailies.items()
         }

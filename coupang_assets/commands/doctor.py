@@ -1,6 +1,5 @@
 """``coupang-assets doctor``: can everything a month needs be used?"""
 
-import shutil
 import tempfile
 from collections.abc import Callable
 
@@ -12,9 +11,10 @@ from coupang_assets.definitions import build_resources
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import current_month, day_key
 from coupang_assets.settings import Settings
+from coupang_assets.storage.disk import month_bytes, require_space
 
-# A month's daily files twice (raw and refined), the source, and room for the engine to spill, in bytes an event.
-_BYTES_AN_EVENT = 450
+# Of the real table, as the specification says; a run counts them before it begins.
+_USUAL_EVENTS_A_DAY = 5_000_000
 
 
 def examine(settings: Settings, console: Console) -> bool:
@@ -55,14 +55,10 @@ def _root(settings: Settings) -> str:
 
 
 def _disk(settings: Settings) -> str:
-    existing = next(folder for folder in (settings.root, *settings.root.parents) if folder.exists())
-    free = shutil.disk_usage(existing).free
-    needed = settings.sample.events_per_day * settings.sampling.days * _BYTES_AN_EVENT
-    if free < needed:
-        raise CoupangAssetsError(
-            f"{free / 1e9:.1f} GB free, a month of the sample needs about {needed / 1e9:.1f} GB", "free disk space"
-        )
-    return f"{free / 1e9:,.0f} GB free, a month of the sample needs about {needed / 1e9:.1f} GB"
+    sample = settings.warehouse.kind == "embedded" and settings.sample.enabled
+    events = settings.sample.events_per_day if sample else _USUAL_EVENTS_A_DAY
+    month = f"a month of {settings.sampling.days} days with {events:,} events"
+    return require_space(settings.root, month_bytes(events * settings.sampling.days), month)
 
 
 def _hive(settings: Settings, resources: dict) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import ibis.expr.types as ir
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 
@@ -21,6 +22,14 @@ class Engine(Protocol):
 
     def read_arrow(self, dataset: ds.Dataset) -> ir.Table:
         """An Arrow dataset, scanned in batches, as often as it is asked for."""
+        ...
+
+    def read_stream(self, batches: pa.RecordBatchReader) -> ir.Table:
+        """Arrow batches as they come, which can be read once. An error of theirs is raised as it is."""
+        ...
+
+    def percent_done(self) -> float | None:
+        """How much of the expression that is being executed is done, from 0 to 100; None where it cannot be said."""
         ...
 
     def reading(self, what: str, remedy: str) -> AbstractContextManager[None]:

@@ -6,13 +6,14 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
+import pyarrow as pa
 import pyarrow.dataset as ds
 from filelock import FileLock, Timeout
 
@@ -20,6 +21,7 @@ from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import EngineSettings
 
 if TYPE_CHECKING:
+    import duckdb
     from ibis.backends.duckdb import Backend
 
 _MAX_FIELD_BYTES = 16 * 1024 * 1024
@@ -32,6 +34,7 @@ class DuckDBEngine:
         self._settings = settings
         self._spill_parent = spill_folder
         self._names = (f"events_{n}" for n in itertools.count())
+        self._stream_error: Exception | None = None
 
     @cached_property
     def _spill_folder(self) -> Path:
@@ -57,7 +60,10 @@ class DuckDBEngine:
         }
         if self._settings.threads:
             options["threads"] = self._settings.threads
-        return ibis.duckdb.connect(**options)
+        backend = ibis.duckdb.connect(**options)
+        # Counted for `percent_done`, and printed by nobody.
+        backend.raw_sql("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        return backend
 
     def read_csv(self, path: Path, columns: Sequence[str]) -> ir.Table:
         return self.backend.read_csv(
@@ -76,6 +82,16 @@ class DuckDBEngine:
         name = next(self._names)
         self.backend.con.register(name, dataset)
         return self.backend.table(name)
+
+    def read_stream(self, batches: pa.RecordBatchReader) -> ir.Table:
+        name = next(self._names)
+        stream = pa.RecordBatchReader.from_batches(batches.schema, self._remembering_errors(batches))
+        self.backend.con.register(name, stream)
+        return self.backend.table(name)
+
+    def percent_done(self) -> float | None:
+        percent = self.backend.con.query_progress()
+        return percent if percent > 0 else None
 
     @contextmanager
     def reading(self, what: str, remedy: str) -> Iterator[None]:
@@ -96,20 +112,36 @@ class DuckDBEngine:
         quoted = str(path).replace("'", "''")
         try:
             (rows,) = self.backend.raw_sql(f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER true)").fetchone()
-        except duckdb.OutOfMemoryException as error:
-            raise CoupangAssetsError(
+        except duckdb.Error as error:
+            raise self._explained(error, path) from None
+        return int(rows)
+
+    def _explained(self, error: "duckdb.Error", path: Path) -> Exception:
+        import duckdb
+
+        if (of_stream := self._stream_error) is not None:
+            self._stream_error = None
+            return of_stream
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return CoupangAssetsError(
                 f"the engine ran out of memory or spill space in {self._spill_folder}: {error}",
                 "raise COUPANG_ENGINE__MEMORY_LIMIT, or free disk space",
-            ) from None
-        except duckdb.IOException as error:
+            )
+        if isinstance(error, duckdb.IOException):
             if os.strerror(errno.ENOSPC) in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
-            raise CoupangAssetsError(
-                f"{path} cannot be written: {error}", "see to the file or folder it names"
-            ) from None
-        except duckdb.InvalidInputException as error:
-            raise CoupangAssetsError(f"making {path}: {error}", "correct the file and line it names") from None
-        return int(rows)
+                return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            return CoupangAssetsError(f"{path} cannot be written: {error}", "see to the file or folder it names")
+        if isinstance(error, duckdb.InvalidInputException):
+            return CoupangAssetsError(f"making {path}: {error}", "correct the file and line it names")
+        return error
+
+    def _remembering_errors(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """DuckDB tells only the text of what its source raises."""
+        try:
+            yield from batches
+        except Exception as error:
+            self._stream_error = error
+            raise
 
     def close(self) -> None:
         if "backend" in self.__dict__:

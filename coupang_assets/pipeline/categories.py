@@ -24,7 +24,7 @@ def ranked_products(raw: ir.Table) -> ir.Table:
         category1‥4, rank (from 1), product_id, ep_title, count (rows of the product), category_count. Products
         without an id come last; equal counts are ordered by product_id, so that the ranking is one.
     """
-    products = raw.group_by([*_CODES, "product_id"]).aggregate(count=raw.count(), ep_title=raw.ep_title.min())
+    products = _products(raw)
     by_category = ibis.window(group_by=_CODES)
     ranking = ibis.window(
         group_by=_CODES, order_by=[products.product_id.isnull(), products["count"].desc(), products.product_id]
@@ -36,9 +36,24 @@ def ranked_products(raw: ir.Table) -> ir.Table:
 
 def unique_categories(raw: ir.Table) -> ir.Table:
     """``new_unique``: one row a category with its most frequent product and the category's rows."""
-    ranked = ranked_products(raw)
-    return ranked.filter(ranked["rank"] == 1).select(
-        "product_id", "ep_title", *_CODES, count=ranked.category_count.cast("int64")
+    products = _products(raw)
+    # The first of `ranked_products`, as a smallest value: nothing has to be sorted, and no category held as a whole.
+    place = ibis.struct(
+        {
+            "no_id": products.product_id.isnull(),
+            "fewer": -products["count"],
+            "product_id": products.product_id,
+            "ep_title": products.ep_title,
+        }
+    )
+    categories = (
+        products.mutate(place=place)
+        .group_by(_CODES)
+        .aggregate(first=ibis._.place.min(), count=ibis._["count"].sum().cast("int64"))
+    )
+    first = categories["first"]
+    return categories.select(
+        product_id=first.product_id, ep_title=first.ep_title, **{n: n for n in _CODES}, count="count"
     )
 
 
@@ -69,3 +84,7 @@ def crawl_candidates(raw: ir.Table, per_category: int) -> ir.Table:
     return ranked.filter(ranked["rank"] <= per_category).select(
         *_CODES, "rank", "product_id", "ep_title", ranked["count"].cast("int64").name("count")
     )
+
+
+def _products(raw: ir.Table) -> ir.Table:
+    return raw.group_by([*_CODES, "product_id"]).aggregate(count=raw.count(), ep_title=raw.ep_title.min())

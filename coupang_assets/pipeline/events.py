@@ -26,6 +26,7 @@ class EventQuality:
     without_category4: int = 0
     titles_with_nul: int = 0
     rows_with_code_that_is_no_number: int = 0
+    texts_that_are_no_utf8: int = 0
 
     def __add__(self, other: "EventQuality") -> "EventQuality":
         return EventQuality(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -49,14 +50,17 @@ def clean_events(events: ir.Table) -> ir.Table:
     A code that is no number becomes null; :func:`event_quality` counts them.
     """
     return events.select(
-        product_id=_text(events.product_id).re_replace(r"\.0$", "").nullif(""),
+        product_id=_without_point(_text(events.product_id)).nullif(""),
         ep_title=_text(events.ep_title).nullif(""),
         **{name: canonical_code_expr(events[name]) for name in CATEGORY_CODES},
     )
 
 
 def event_quality(events: ir.Table) -> EventQuality:
-    """Count what :func:`clean_events` finds in selected events."""
+    """Count what :func:`clean_events` finds in selected events, in a pass of its own.
+
+    Where events come in batches, ``event_batches`` counts them as they pass.
+    """
     cleaned = clean_events(events)
     counts = ibis.cross_join(
         events.aggregate(
@@ -73,8 +77,13 @@ def event_quality(events: ir.Table) -> EventQuality:
         ),
     )
     row = counts.fill_null(0).execute().iloc[0]
-    return EventQuality(**{f.name: int(row[f.name]) for f in fields(EventQuality)})
+    return EventQuality(**{str(name): int(count) for name, count in row.items()})
+
+
+def _without_point(text: ir.StringValue) -> ir.StringValue:
+    return ibis.ifelse(text.endswith(".0"), text.re_replace(r"\.0$", ""), text)
 
 
 def _text(column: ir.Column) -> ir.StringValue:
-    return column.cast("string").re_replace(_NUL, "")
+    text = column.cast("string")
+    return ibis.ifelse(text.re_search(_NUL), text.re_replace(_NUL, ""), text)

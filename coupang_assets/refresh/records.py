@@ -178,16 +178,23 @@ class DiskRecords:
 def _failed_check(
     instance: dg.DagsterInstance, month: str, name: str, checks: Sequence[str], run_id: str
 ) -> str | None:
-    """The first of a dataset's checks whose latest result for a month is a failure of what this run has made."""
+    """The first of a dataset's checks that has judged what this run has made for a month, and found it wrong."""
     from dagster._core.event_api import PartitionKeyFilter
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus as Status
 
-    keys = [dg.AssetCheckKey(dg.AssetKey(name), check) for check in checks]
-    known = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys, PartitionKeyFilter(key=month))
-    for key in keys:
-        evaluation = known[key].evaluation if key in known else None
-        if evaluation is None or evaluation.passed or evaluation.severity is not dg.AssetCheckSeverity.ERROR:
-            continue
-        judged = evaluation.target_materialization_data
-        if (judged.run_id if judged else known[key].run_id) == run_id:
-            return key.name
+    # A check that was only planned, because its dataset could not be made, has judged nothing.
+    judged = {Status.SUCCEEDED, Status.FAILED}
+    storage, of_month = instance.event_log_storage, PartitionKeyFilter(key=month)
+    for check in checks:
+        key = dg.AssetCheckKey(dg.AssetKey(name), check)
+        for record in storage.get_asset_check_execution_history(key, 1, status=judged, partition_filter=of_month):
+            evaluation = record.evaluation
+            if not isinstance(evaluation, dg.AssetCheckEvaluation) or evaluation.passed:
+                continue
+            made = evaluation.target_materialization_data
+            if (
+                evaluation.severity is dg.AssetCheckSeverity.ERROR
+                and (made.run_id if made else record.run_id) == run_id
+            ):
+                return check
     return None

@@ -6,7 +6,6 @@ write, commit, record. Does not: text formats (``csv_tables``) or the commit pro
 """
 
 import shutil
-import time
 import types
 import typing
 from collections.abc import Mapping
@@ -33,6 +32,8 @@ from coupang_assets.storage.made_from import Definition, InputVersions
 from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, now, read_manifest, record_file
 from coupang_assets.storage.metadata import manifest_metadata
 from coupang_assets.storage.origin_metadata import origin_metadata
+from coupang_assets.storage.progress import RowProgress, watched
+from coupang_assets.storage.streamed_days import StreamedDays
 from coupang_assets.storage.versions import version_of
 
 # On an input: which base month it is read from (see ``base_month``).
@@ -124,6 +125,8 @@ class SpecFilesIOManager(IOManager):
                 commit(folder, manifest, outdated, in_place=dataset.kind is Kind.JOURNAL, history=history)
             if isinstance(obj, StagedFiles):
                 shutil.rmtree(obj.folder, ignore_errors=True)
+            if isinstance(obj, StreamedDays):
+                context.add_output_metadata(obj.found())
             context.add_output_metadata(manifest_metadata(dataset, folder, manifest))
             context.add_output_metadata(origin_metadata(self._layout, manifest))
             skipped = self._layout.skipped_months(month, manifest.base_month)
@@ -145,8 +148,6 @@ class SpecFilesIOManager(IOManager):
                 if optional:
                     return None
                 raise CoupangAssetsError(f"{dataset.name} has no earlier month to be read from")
-            if optional and dataset.kind is Kind.JOURNAL and not self._has_journal(dataset, month):
-                return None
             located = locate(self._layout, dataset, month)
             step = context.step_context
             version = version_of(self._layout, dataset, located)
@@ -177,7 +178,7 @@ class SpecFilesIOManager(IOManager):
         self, context: OutputContext, dataset: Dataset, folder: Path, names: list[str], obj: object
     ) -> list[FileRecord]:
         if isinstance(obj, Mapping):
-            return self._write_days(context, dataset, folder, dict(zip(names, obj.values(), strict=True)))
+            return self._write_days(context, dataset, folder, obj)
         rows: dict[str, int] = {}
         if isinstance(obj, StagedFiles):
             for name in names:
@@ -188,27 +189,34 @@ class SpecFilesIOManager(IOManager):
         elif isinstance(obj, AppendedFile):
             return [record_file(obj.path, name) for name in names]
         elif isinstance(obj, pd.DataFrame | ir.Table):
-            rows[names[0]] = self._write_one(dataset, obj, folder / names[0])
+            with watched(self._engine.percent_done, context.log.info):
+                rows[names[0]] = self._write_one(dataset, obj, folder / names[0])
         else:
             raise CoupangAssetsError(f"{dataset.name} cannot be written from {type(obj).__name__}")
         return [record_file(temporary_name(folder / name), name, rows.get(name)) for name in names]
 
     def _write_days(
-        self, context: OutputContext, dataset: Dataset, folder: Path, tables: Mapping[str, ir.Table | pd.DataFrame]
+        self,
+        context: OutputContext,
+        dataset: Dataset,
+        folder: Path,
+        days: Mapping[str, ir.Table | pd.DataFrame] | StreamedDays,
     ) -> list[FileRecord]:
-        if not tables:
+        if not days:
             raise CoupangAssetsError(f"{dataset.name} was given no day to write")
+        names = self._layout.file_names(dataset, context.asset_partition_key, list(days))
         records = []
-        started, rows = time.monotonic(), 0
-        for done, (name, table) in enumerate(tables.items(), start=1):
-            count = self._write_one(dataset, table, folder / name)
+        total = sum(days.rows.values()) if isinstance(days, StreamedDays) else None
+        progress = RowProgress(context.log.info, total)
+        for done, (day, name) in enumerate(zip(days, names, strict=True), start=1):
+            if isinstance(days, StreamedDays):
+                count = self._write_one(dataset, days[day](progress), folder / name)
+            else:
+                with watched(self._engine.percent_done, context.log.info):
+                    count = self._write_one(dataset, days[day], folder / name)
+                progress.add(count)
             records.append(record_file(temporary_name(folder / name), name, count))
-            rows += count
-            rate = rows / (time.monotonic() - started)
-            context.log.info(
-                f"day {done} of {len(tables)}, {rows:,} rows, {rate:,.0f} rows/s, "
-                f"about {(len(tables) - done) * (time.monotonic() - started) / done:,.0f} s left"
-            )
+            progress.say(f"day {done} of {len(days)}")
         return records
 
     def _write_one(self, dataset: Dataset, table: ir.Table | pd.DataFrame, path: Path) -> int:
@@ -222,10 +230,6 @@ class SpecFilesIOManager(IOManager):
         before = read_manifest(folder, dataset.name)
         kept = {record.path for record in records}
         return [record.path for record in before.files if record.path not in kept] if before else []
-
-    def _has_journal(self, dataset: Dataset, month: str) -> bool:
-        """A folder written before us has none: its names were found in another way."""
-        return (self._layout.folder_on_disk(month) / dataset.paths[0]).exists()
 
     def _month_of_input(self, context: InputContext) -> str | None:
         step_month = context.step_context.partition_key

@@ -110,17 +110,17 @@ def test_a_version_that_was_adopted_can_be_brought_back(before_us: Root) -> None
     [
         ("updated_unique.csv", lambda data: data.replace(b"category4", b"kategorie"), "missing columns: category4"),
         ("coupang_cate_all.csv", lambda data: data[: len(data) // 2], "is torn"),
-        ("raw/20240401.csv", lambda data: data.replace(b".0,", b"x,", 1), "20240401.csv, data row 1: a code or number does not hold"),
+        ("raw/20240401.csv", lambda data: data.replace(b".0,", b"x,", 1), "data row 1: a code or number does not hold"),
         ("btm_percent_dict_2024_05.pickle", lambda data: data[:-3], "does not match its checksum"),
         ("btm_percent_dict_2024_05.pickle.sha256", lambda data: b"", "is not in the format of sha256sum"),
     ],
 )
-def test_a_bad_file_is_told_and_its_dataset_is_not_adopted(before_us: Root, name: str, harm: Callable[[bytes], bytes], said: str) -> None:
+def test_a_bad_file_is_told_and_its_dataset_is_not_adopted(
+    before_us: Root, name: str, harm: Callable[[bytes], bytes], said: str
+) -> None:
     path = before_us.file(name, "2024-05")
     path.write_bytes(harm(path.read_bytes()))
     assert said in adopted(before_us, status=1)
-        "ends in the", "is torn"
-    )
     recorded = {row["dataset"] for row in before_us.json("history", "2024_05")}
     wrong = {"updated_unique.csv": "updated_unique", "coupang_cate_all.csv": "coupang_cate_all"}.get(name)
     assert (wrong or ("raw_dailies" if name.startswith("raw") else "btm_percent_dict")) not in recorded

@@ -26,7 +26,7 @@ from coupang_assets.errors import TransientError
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.manifest import manifest_path, read_manifest
-from coupang_assets.storage.spec_files import CHOSEN, AppendedFile, StagedFiles, staging_folder
+from coupang_assets.storage.spec_files import AppendedFile, StagedFiles, staging_folder
 from coupang_assets.storage.versions import record_journal, version_on_disk
 from coupang_assets_tests.storage.materializing import MONTH, failure, metadata, read, write
 
@@ -260,15 +260,6 @@ def test_a_file_changed_by_hand_is_read_with_a_warning_where_that_is_allowed(
 def test_an_annotation_we_do_not_know_is_told(settings: Settings) -> None:
     write(settings, NEW_UNIQUE, unique("0001"))
     assert "cannot be read as" in failure(read(settings, NEW_UNIQUE, int)[0])
-
-
-def test_an_optional_journal_of_a_month_written_before_us_is_none(settings: Settings, layout: Layout) -> None:
-    before_us = layout.root / "data" / "2024-04"
-    before_us.mkdir(parents=True)
-    (before_us / "coupang_cate_all.csv").write_text("")
-    result, got = read(settings, CRAWL_JOURNAL, Path | None, which=CHOSEN)
-    assert result.success
-    assert got == [None]
 
 
 def test_a_month_whose_files_changed_names_can_still_be_read(
