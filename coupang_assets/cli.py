@@ -28,6 +28,9 @@ Month = Annotated[
     str, typer.Argument(help="Work month, YYYY_MM. Its data are the calendar month before.", metavar="MONTH")
 ]
 
+Dataset = Annotated[str | None, typer.Argument(help="Only this dataset.", metavar="[DATASET]")]
+Json = Annotated[bool, typer.Option("--json", help="For machines.")]
+
 
 @app.command()
 def run(
@@ -108,6 +111,107 @@ def recheck(
         from coupang_assets.commands.recheck import parse_share, recheck_month
 
         if not recheck_month(settings, month, parse_share(share), seed, apply, _console):
+            raise typer.Exit(1)
+
+
+@app.command()
+def history(month: Month, dataset: Dataset = None, json: Json = False) -> None:
+    """List every version the month's datasets have had: when it was made, how, and whether it is still kept.
+
+    A version is called by its number (`@3`) or by the beginning of its data version (`1f3c9`); `current` is what lies
+    there now. A file that was edited by hand is a version, too.
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.history import show_history
+
+        show_history(settings, month, dataset, json, _console)
+
+
+@app.command()
+def diff(
+    month: Month,
+    before: Annotated[str, typer.Argument(help="A version: `@1`, the beginning of a data version.", metavar="A")],
+    after: Annotated[str, typer.Argument(help="Another one.", metavar="B")] = "current",
+    dataset: Annotated[str | None, typer.Option(help="Needed for `@N` and `current` alone.")] = None,
+    json: Json = False,
+) -> None:
+    """Compare two versions: rows added, removed and changed; of a dictionary also its categories.
+
+    Example: `coupang-assets diff 2024_05 @1 @2 --dataset coupang_cate_all`
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.diff import show_difference
+
+        show_difference(settings, month, before, after, dataset, json, _console)
+
+
+@app.command()
+def restore(
+    month: Month,
+    dataset: Annotated[str, typer.Argument(help="Dataset, as `history` lists them.", metavar="DATASET")],
+    version: Annotated[str, typer.Argument(help="`@N` or the beginning of a data version.", metavar="VERSION")],
+) -> None:
+    """Bring an earlier version back. What lies there now stays in the history, hand edits included.
+
+    What was made from it is stale afterwards; `coupang-assets refresh MONTH` makes it again. What it was itself made
+    from does not matter until it changes: a version that was brought back stays.
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.restore import restore_version
+
+        restore_version(settings, month, dataset, version, _console)
+
+
+@app.command()
+def prune(
+    keep: Annotated[int, typer.Option(help="Newest versions of each dataset of a month that stay.", min=1)] = 10,
+    older_than: Annotated[float, typer.Option(help="Days; younger versions stay.", min=0)] = 0,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it, only say what goes.")] = False,
+) -> None:
+    """Give disk free that old versions use; says what goes and what that frees before anything is removed.
+
+    What lies in the months now stays, and all that the current models and Hive partitions came from. The history goes
+    on listing what was removed, as not kept.
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.prune import prune_history
+
+        prune_history(settings, keep, older_than, yes, _console)
+
+
+@app.command()
+def provenance(
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            help="A month and a dataset, a file's path, or the Hive table and `day=YYYYMM01`.", metavar="WHAT…"
+        ),
+    ],
+    version: Annotated[str, typer.Option(help="Of it; default: what lies there now.")] = "current",
+    json: Json = False,
+) -> None:
+    """Show the exact versions of every file, setting and code that something was made from, through all months.
+
+    Examples: `coupang-assets provenance 2024_05 btm_percent_dict`,
+    `coupang-assets provenance rt_category_info_coupang day=20240501`
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.provenance import show_provenance
+
+        show_provenance(settings, what, version, json, _console)
+
+
+@app.command()
+def adopt(month: Month) -> None:
+    """Take a month folder that was made before us into the history, so that it can be the base of the next month.
+
+    Every file is read in full and checked against its schema (an unnamed index column, a BOM, codes as `123.0` and a
+    folder named `2024-04` are fine). Nothing in it is changed; what is missing or wrong is listed.
+    """
+    with _reported() as settings:
+        from coupang_assets.commands.adopt import adopt_month
+
+        if not adopt_month(settings, month, _console):
             raise typer.Exit(1)
 
 

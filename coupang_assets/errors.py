@@ -1,4 +1,4 @@
-"""The two kinds of failure a user meets.
+"""The kinds of failure a user meets.
 
 Everything raised on purpose in this package is one of these, so that a run can tell what may be tried
 again from what never gets better by itself. Belongs here: the classes. Does not: any message.
@@ -17,6 +17,10 @@ class CoupangAssetsError(Exception):
         self.what = what
         self.remedy = remedy
         super().__init__(f"{what}\nWhat to do: {remedy}" if remedy else what)
+
+
+class NotThereError(CoupangAssetsError):
+    """A table or partition does not exist."""
 
 
 class TransientError(CoupangAssetsError):

@@ -4,8 +4,10 @@ Every room writes through here. Belongs here: what one file needs. Does not: sev
 (``storage.commit``).
 """
 
+import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,3 +60,18 @@ def sha256_file(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file's content; where the file system can share the blocks of two files, none is written."""
+    with source.open("rb") as reader, target.open("xb") as writer:
+        left = os.fstat(reader.fileno()).st_size
+        try:
+            while left and (copied := os.copy_file_range(reader.fileno(), writer.fileno(), left)):
+                left -= copied
+        except OSError as error:
+            # Between some file systems the kernel cannot copy by itself.
+            if error.errno not in (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+        # What the kernel has not copied follows; both files stand where it stopped.
+        shutil.copyfileobj(reader, writer)

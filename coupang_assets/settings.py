@@ -216,6 +216,17 @@ class TrainingSettings(BaseModel):
     vocabulary: int = Field(8000, ge=1000, le=200_000, description="pieces of the BPE model")
 
 
+class HistorySettings(BaseModel):
+    """What is kept of the versions a dataset has had."""
+
+    keep_large: int = Field(
+        1,
+        ge=1,
+        description="versions of a month's large files (daily events, training set) that are kept; with 1 the current "
+        "one alone, which costs no disk. Of small files every version is kept until `coupang-assets prune`",
+    )
+
+
 Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}_(0[1-9]|1[0-2])$")]
 
 
@@ -303,6 +314,7 @@ class Settings(BaseSettings):
     refresh: RefreshSettings = RefreshSettings()
     products: ProductsSettings = ProductsSettings()
     sample: SampleSettings = SampleSettings()
+    history: HistorySettings = HistorySettings()
 
     @model_validator(mode="after")
     def _first_month_is_past(self) -> "Settings":

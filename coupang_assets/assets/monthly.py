@@ -1,9 +1,7 @@
 """The one form of an asset of this graph: monthly partitions and everything ``datasets`` knows about it."""
 
 import functools
-import hashlib
 import importlib.metadata
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,7 +15,7 @@ from coupang_assets.datasets import Dataset, Kind
 from coupang_assets.months import base_month_mapping, month_partitions
 from coupang_assets.settings import Settings
 from coupang_assets.storage.failures import as_dagster_failures
-from coupang_assets.storage.made_from import CODE_KEY, LIBRARIES_KEY, SETTINGS_KEY
+from coupang_assets.storage.made_from import CODE_KEY, LIBRARIES_KEY, SETTINGS_KEY, dagster_code_version
 from coupang_assets.storage.metadata import table_schema
 from coupang_assets.storage.spec_files import BASE_MONTH_KEY
 
@@ -84,7 +82,7 @@ class MonthlyAssets:
                 partitions_def=self.partitions,
                 kinds={_KINDS[dataset.kind], *kinds},
                 owners=self.settings.owners,
-                code_version=_version_for_dagster(code_alone, values, versions),
+                code_version=dagster_code_version(code_alone, values, versions),
                 io_manager_key=_IO_MANAGERS.get(dataset.kind, "spec_files"),
                 metadata=metadata,
                 ins=ins,
@@ -121,12 +119,6 @@ def settings_values(settings: Settings, names: tuple[str, ...]) -> dict[str, Jso
         else:
             values[name] = value
     return values
-
-
-def _version_for_dagster(code: str, settings: Mapping[str, JsonValue], libraries: Mapping[str, str]) -> str:
-    """Code, settings and libraries as one version, so that Dagster's own UI sees a changed setting too."""
-    text = json.dumps([code, settings, libraries], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _with_failures(function: Callable[..., Any]) -> Callable[..., Any]:

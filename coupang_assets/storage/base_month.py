@@ -33,7 +33,8 @@ class BaseMonth(ConfigurableResource):
             CoupangAssetsError: this run asks for another one.
         """
         manifest = read_manifest(layout.folder_on_disk(month), UPDATED_UNIQUE.name)
-        if manifest is None:
+        if manifest is None or (manifest.base_month is None and manifest.inputs is None):
+            # Made before us: what it was made from is not known.
             return self.choose(layout, month)
         if self.month and month_key(self.month) != manifest.base_month:
             raise CoupangAssetsError(

@@ -1,21 +1,25 @@
 """Replacing the files of a dataset together, so that a kill at any moment leaves the old version or the new.
 
-Each file is written under a hidden temporary name in its own folder. A pending record that names them all
-is the point of no return: before it nothing has changed, after it whoever comes next finishes the renames.
-A file may be a folder of part files; no file system replaces a folder, or a file by one, in a single rename, so the old
-version is first put aside under another hidden name.
+Each file is written under a hidden temporary name in its own folder, and its content is kept in the history. A
+pending record that names them all is the point of no return: before it nothing has changed, after it whoever comes
+next finishes the renames and the history's log. A file may be a folder of part files; no file system replaces a folder,
+or a file by one, in a single rename, so the old version is first put aside under another hidden name.
 Belongs here: that protocol. Does not: what is in the files.
 """
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from filelock import FileLock
 from pydantic import BaseModel
 
 from coupang_assets.files import fsync_path, write_text
-from coupang_assets.storage.manifest import FOLDER, Manifest, manifest_path
+from coupang_assets.storage import version_log
+from coupang_assets.storage.edits import keep_edit
+from coupang_assets.storage.history import History
+from coupang_assets.storage.manifest import FOLDER, FileRecord, Manifest, manifest_path, record_file
 from coupang_assets.storage.part_files import fsync_content, remove_content
 
 
@@ -29,8 +33,12 @@ def _old_name(path: Path) -> Path:
 
 
 class _Pending(BaseModel):
+    """What is to be done; ``log`` is relative to the month's folder, so that a root may be moved meanwhile."""
+
     manifest: Manifest
     remove: list[str]
+    log: str | None = None
+    kept_table: FileRecord | None = None
 
 
 @contextmanager
@@ -47,21 +55,55 @@ def dataset_lock(month_folder: Path, dataset: str) -> Iterator[None]:
         yield
 
 
-def commit(month_folder: Path, manifest: Manifest, remove: Sequence[str] = (), in_place: bool = False) -> None:
+def commit(
+    month_folder: Path,
+    manifest: Manifest,
+    remove: Sequence[str] = (),
+    in_place: bool = False,
+    history: History | None = None,
+    table: Path | None = None,
+) -> None:
     """Put the written temporaries of ``manifest.files`` in place, then the manifest; ``remove`` files go away.
 
-    The caller holds :func:`dataset_lock` and has written every ``temporary_name`` of the files.
+    The caller holds :func:`dataset_lock` and has written every ``temporary_name`` of the files. What a person has
+    changed by hand in the version before becomes a version of its own first.
 
     Args:
         in_place: there are no temporaries: what the manifest records (an appended journal, a Hive partition) is where
             it belongs already.
+        history: where the new version is kept; None: nowhere.
+        table: a file with the rows of a dataset that is no file, to be kept in its stead.
+
+    Raises:
+        OSError: the disk is full or gone. Before the point of no return the temporaries are removed.
     """
-    for record in manifest.files:
+
+    def written(record: FileRecord) -> Path:
         path = month_folder / record.path
-        fsync_content(path if in_place else temporary_name(path))
-    pending = _Pending(manifest=manifest, remove=list(remove))
-    write_text(_pending_path(month_folder, manifest.dataset), pending.model_dump_json())
-    _finish(month_folder, pending)
+        return path if in_place else temporary_name(path)
+
+    with history.adding() if history else nullcontext():
+        pending = _Pending(manifest=manifest, remove=list(remove))
+        try:
+            for record in manifest.files:
+                fsync_content(written(record))
+            if history:
+                if not in_place:
+                    keep_edit(history, month_folder, manifest.dataset)
+                history.keep(manifest, written)
+                pending.log = os.path.relpath(history.log_path(manifest.month, manifest.dataset), month_folder)
+                if table is not None:
+                    pending.kept_table = record_file(table, f"{manifest.dataset}{table.suffix}", manifest.rows)
+                    history.objects.put(table, pending.kept_table.sha256)
+        except OSError:
+            if not in_place:
+                discard(month_folder, [record.path for record in manifest.files])
+            raise
+        # A failure from here on may have come after the record was in place: the temporaries are needed.
+        write_text(_pending_path(month_folder, manifest.dataset), pending.model_dump_json())
+        _finish(month_folder, pending)
+    if history:
+        history.drop_old_large(manifest.dataset)
 
 
 def discard(month_folder: Path, names: Sequence[str]) -> None:
@@ -94,7 +136,18 @@ def _finish(month_folder: Path, pending: _Pending) -> None:
     for folder in folders:
         fsync_path(folder)
     write_text(manifest_path(month_folder, pending.manifest.dataset), pending.manifest.model_dump_json(indent=1))
+    if pending.log is not None:
+        files = pending.manifest.files if pending.kept_table is None else [pending.kept_table]
+        # Not resolved by the file system: the month may be a link to another disk.
+        log = Path(os.path.normpath(month_folder / pending.log))
+        version_log.append(log, pending.manifest.model_copy(update={"files": files}))
     _pending_path(month_folder, pending.manifest.dataset).unlink()
+
+
+def pending_manifests(month_folder: Path) -> list[Manifest]:
+    """Versions whose commit was cut off after its point of no return and is not finished yet."""
+    paths = sorted((month_folder / FOLDER).glob(".*.pending.json"))
+    return [_Pending.model_validate_json(path.read_bytes()).manifest for path in paths]
 
 
 def _pending_path(month_folder: Path, dataset: str) -> Path:

@@ -3,17 +3,16 @@
 import pandas as pd
 from dagster import DataVersion, InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
 
-from coupang_assets.datasets import DATASETS, Dataset
-from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.datasets import DATASETS
 from coupang_assets.months import dictionary_day
-from coupang_assets.storage.commit import commit, dataset_lock
 from coupang_assets.storage.failures import as_dagster_failures
+from coupang_assets.storage.hive_partition import write_partition
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.made_from import Definition, InputVersions
 from coupang_assets.storage.manifest import Manifest, frame_version, now
 from coupang_assets.storage.metadata import table_metadata, table_schema
+from coupang_assets.storage.origin_metadata import origin_metadata
 from coupang_assets.warehouse import Warehouse
-from coupang_assets.warehouse.dictionary_table import create_statement
 
 
 class HiveTableIOManager(IOManager):
@@ -32,31 +31,36 @@ class HiveTableIOManager(IOManager):
             dagster.Failure: the warehouse refuses, or the partition is not what was written.
         """
         dataset = DATASETS[context.asset_key.path[-1]]
-        table = self._settings.dictionary.table
-        partition = dictionary_day(context.asset_partition_key)
+        month, table = context.asset_partition_key, self._settings.dictionary.table
+        definition = Definition.of(context.asset_spec)
+        manifest = Manifest(
+            dataset=dataset.name,
+            month=month,
+            run_id=context.run_id,
+            code_version=definition.code_version,
+            data_version=frame_version(obj),
+            files=[],
+            inputs=self._input_versions.of(context.run_id, context.step_key),
+            settings=definition.settings,
+            libraries=definition.libraries,
+            created=now(),
+        )
         with as_dagster_failures(context.step_context.previous_attempt_count):
-            self._warehouse.create_table(create_statement(self._settings.dictionary))
-            where = self._warehouse.overwrite_partition(table, partition, obj)
-            read_back = self._warehouse.read_partition(table, partition)
-            if frame_version(read_back) != frame_version(obj):
-                raise CoupangAssetsError(
-                    f"{table} day={partition} holds {len(read_back)} rows that are not the {len(obj)} rows written",
-                    "look whether another program writes this partition, then run again",
-                )
-            version = frame_version(obj)
-            self._record(context, dataset, where, len(obj), version)
+            manifest = write_partition(self._layout, self._warehouse, manifest, obj)
+        where = manifest.location or ""
         context.add_output_metadata(
             {
                 "dagster/row_count": len(obj),
                 "dagster/uri": MetadataValue.text(where if "://" in where else f"file://{where}"),
                 "dagster/column_schema": MetadataValue.table_schema(table_schema(dataset)),
                 "dagster/table_name": table,
-                "partition": f"day={partition}",
-                "content hash": version,
+                "partition": f"day={dictionary_day(month)}",
+                "content hash": manifest.data_version,
                 "preview": table_metadata(obj.head(8)),
+                **origin_metadata(self._layout, manifest),
             }
         )
-        context.step_context.set_data_version(context.asset_key, DataVersion(version))
+        context.step_context.set_data_version(context.asset_key, DataVersion(manifest.data_version))
 
     def load_input(self, context: InputContext) -> pd.DataFrame:
         """The partition's rows, in no particular order."""
@@ -66,28 +70,6 @@ class HiveTableIOManager(IOManager):
         name = context.asset_key.path[-1]
         self._input_versions.note(step.run_id, step.step.key, name, month, frame_version(rows))
         return rows
-
-    def _record(self, context: OutputContext, dataset: Dataset, where: str, rows: int, version: str) -> None:
-        """Write the manifest of what was just loaded, beside those of the month's files."""
-        month = context.asset_partition_key
-        folder = self._layout.month_folder(month)
-        definition = Definition.of(context.asset_spec)
-        manifest = Manifest(
-            dataset=dataset.name,
-            month=month,
-            run_id=context.run_id,
-            code_version=definition.code_version,
-            data_version=version,
-            files=[],
-            inputs=self._input_versions.of(context.run_id, context.step_key),
-            settings=definition.settings,
-            libraries=definition.libraries,
-            created=now(),
-            location=where,
-            table_rows=rows,
-        )
-        with dataset_lock(folder, dataset.name):
-            commit(folder, manifest, in_place=True)
 
 
 @io_manager(

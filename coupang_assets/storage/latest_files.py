@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 from dagster import DataVersion, InitResourceContext, InputContext, IOManager, MetadataValue, OutputContext, io_manager
 
 from coupang_assets.datasets import PRODUCT_DATASETS, Dataset
-from coupang_assets.engines import Engine
+from coupang_assets.engines import ReadsArrow
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.storage.commit import commit, dataset_lock, discard, recover, temporary_name
 from coupang_assets.storage.failures import as_dagster_failures
@@ -88,7 +88,7 @@ class LatestFiles:
 class LatestFilesIOManager(IOManager):
     """See the module."""
 
-    def __init__(self, layout: Layout, engine: Engine) -> None:
+    def __init__(self, layout: Layout, engine: ReadsArrow) -> None:
         self._layout = layout
         self._engine = engine
 
@@ -127,11 +127,11 @@ class LatestFilesIOManager(IOManager):
                 )
             if context.dagster_type.typing_type is ir.Table:
                 (parquet,) = [path for path in paths if path.suffix == ".parquet"]
-                return self._engine.read_arrow(ds.dataset(parquet))
+                return self._engine.read_stream(ds.dataset(parquet).scanner().to_reader())
             return paths
 
 
-@io_manager(required_resource_keys={"layout", "engine", "run_lock"}, description="Files that are not monthly.")
+@io_manager(required_resource_keys={"layout", "local_engine", "run_lock"}, description="Files that are not monthly.")
 def latest_files_io_manager(context: InitResourceContext) -> LatestFilesIOManager:
     """The IO manager from the graph's resources."""
-    return LatestFilesIOManager(context.resources.layout, context.resources.engine)
+    return LatestFilesIOManager(context.resources.layout, context.resources.local_engine)

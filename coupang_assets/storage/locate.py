@@ -16,11 +16,17 @@ from coupang_assets.storage.manifest import Manifest, changed_file, is_as_record
 
 @dataclass(frozen=True)
 class Located:
-    """Files of a dataset, in order; ``trusted`` when they are just what this project wrote."""
+    """Files of a dataset, in order.
+
+    Attributes:
+        trusted: they are just what this project wrote; others are checked in full when they are read.
+        changed: they are not what was recorded.
+    """
 
     month: str
     paths: list[Path]
     trusted: bool
+    changed: bool
     manifest: Manifest | None
 
 
@@ -39,7 +45,7 @@ def locate(layout: Layout, dataset: Dataset, month: str) -> Located:
     if missing := [str(path) for path in paths if not path.exists()]:
         raise CoupangAssetsError(f"{dataset.name} of {month} is not there: {', '.join(missing[:3])}", remedy)
     if manifest is None:
-        return Located(month, paths, False, None)
+        return Located(month, paths, False, False, None)
     records = dict(zip(paths, manifest.files, strict=True))
     changed = [path for path, record in records.items() if not is_as_recorded(path, record)]
     # A journal is only ever appended to; a crawl that was killed has answers in it that no manifest knows yet.
@@ -49,7 +55,7 @@ def locate(layout: Layout, dataset: Dataset, month: str) -> Located:
             "it is torn, or was changed by another program",
             remedy + " again",
         )
-    return Located(month, paths, not changed, manifest)
+    return Located(month, paths, not changed and manifest.code_version is not None, bool(changed), manifest)
 
 
 def _unrecorded_names(layout: Layout, dataset: Dataset, month: str) -> list[str]:

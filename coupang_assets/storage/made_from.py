@@ -4,6 +4,8 @@ Belongs here: code, settings and libraries out of the definition, and the versio
 Does not: comparing them with what is there now (``refresh``).
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +65,12 @@ class Definition:
             _plain(metadata.get(SETTINGS_KEY)) or {},
             _plain(metadata.get(LIBRARIES_KEY)) or {},
         )
+
+
+def dagster_code_version(code: str, settings: Mapping[str, JsonValue], libraries: Mapping[str, str]) -> str:
+    """Code, settings and libraries as one version, so that Dagster's own UI sees a changed setting too."""
+    text = json.dumps([code, settings, libraries], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.storage.part_files import changed_ns, content_sha256, content_size, part_sizes
 
 FOLDER = ".manifests"
-Origin = Literal["materialized", "restored", "adopted"]
+Origin = Literal["materialized", "restored", "adopted", "edited"]
 
 
 class FileRecord(BaseModel):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.files import fsync_path
+from coupang_assets.files import copy_file, fsync_path
 
 _PART = re.compile(r"part-(\d+)")
 _BLOCK_BYTES = 1 << 20
@@ -61,6 +61,15 @@ def changed_ns(path: Path) -> int:
 def part_sizes(path: Path) -> dict[str, int]:
     """Bytes of each part file by name; empty for a plain file."""
     return {part.name: part.stat().st_size for part in part_files(path)} if path.is_dir() else {}
+
+
+def copy_content(path: Path, target: Path) -> None:
+    """Write the text of a file, or of the parts of a folder, as the one file ``target``."""
+    if path.is_dir():
+        with target.open("xb") as file:
+            file.writelines(_content(path))
+    else:
+        copy_file(path, target)
 
 
 def fsync_content(path: Path) -> None:

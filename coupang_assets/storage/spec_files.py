@@ -24,11 +24,14 @@ from coupang_assets.storage.base_month import BaseMonth
 from coupang_assets.storage.commit import commit, dataset_lock, discard, temporary_name
 from coupang_assets.storage.csv_tables import read_frame, read_table, write_frame, write_table
 from coupang_assets.storage.failures import as_dagster_failures
+from coupang_assets.storage.history import History
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import Located, locate
+from coupang_assets.storage.lookup import current_version
 from coupang_assets.storage.made_from import Definition, InputVersions
 from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, now, read_manifest, record_file
 from coupang_assets.storage.metadata import manifest_metadata
+from coupang_assets.storage.origin_metadata import origin_metadata
 from coupang_assets.storage.part_files import remove_content
 from coupang_assets.storage.progress import RowProgress, watched
 from coupang_assets.storage.streamed_days import StreamedDays
@@ -127,12 +130,14 @@ class SpecFilesIOManager(IOManager):
                     created=now(),
                 )
                 outdated = self._outdated(dataset, folder, records)
-                commit(folder, manifest, outdated, in_place=dataset.kind is Kind.JOURNAL)
+                history = History(self._layout)
+                commit(folder, manifest, outdated, in_place=dataset.kind is Kind.JOURNAL, history=history)
             if isinstance(obj, StagedFiles):
                 shutil.rmtree(obj.folder, ignore_errors=True)
             if isinstance(obj, StreamedDays):
                 context.add_output_metadata(obj.found())
             context.add_output_metadata(manifest_metadata(dataset, folder, manifest))
+            context.add_output_metadata(origin_metadata(self._layout, manifest))
             skipped = self._layout.skipped_months(month, manifest.base_month)
             if dataset.based_on_earlier_month and skipped:
                 context.add_output_metadata({"skipped months": ", ".join(skipped)})
@@ -156,7 +161,9 @@ class SpecFilesIOManager(IOManager):
             step = context.step_context
             version = version_of(self._layout, dataset, located)
             self._input_versions.note(step.run_id, step.step.key, dataset.name, located.month, version)
-            if not located.trusted and located.manifest is not None and dataset.kind is not Kind.JOURNAL:
+            if located.changed and dataset.kind is not Kind.JOURNAL:
+                # What is read becomes a version, so that what is made of it can be traced back to it.
+                current_version(History(self._layout), month, dataset.name)
                 context.log.warning(
                     f"{located.paths[0]} is not what was written for {month}; it was changed by hand and is read as is"
                 )

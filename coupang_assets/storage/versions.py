@@ -8,6 +8,7 @@ from pathlib import Path
 
 from coupang_assets.datasets import CRAWL_JOURNAL, Dataset, Kind
 from coupang_assets.storage.commit import commit, dataset_lock
+from coupang_assets.storage.history import History
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import Located, locate
 from coupang_assets.storage.manifest import Manifest, content_version, now, read_manifest, record_file
@@ -24,7 +25,7 @@ def version_on_disk(layout: Layout, dataset: Dataset, month: str) -> str:
 
 def version_of(layout: Layout, dataset: Dataset, located: Located) -> str:
     """Data version of located files: the recorded one, or that of what a person has put there instead."""
-    if located.manifest is not None and located.trusted:
+    if located.manifest is not None and not located.changed:
         return located.manifest.data_version
     if dataset.kind is Kind.JOURNAL:
         return journal_version(located.paths[0])
@@ -57,5 +58,5 @@ def record_journal(layout: Layout, month: str, run_id: str) -> str:
             "files": [record_file(folder / name, name)],
             "created": now(),
         }
-        commit(folder, (before or unknown).model_copy(update=changed), in_place=True)
+        commit(folder, (before or unknown).model_copy(update=changed), in_place=True, history=History(layout))
     return version

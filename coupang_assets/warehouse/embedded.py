@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
 from coupang_assets.engines import HivePartition
-from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.errors import CoupangAssetsError, NotThereError
 from coupang_assets.files import atomic_path, sha256_file, write_text
 from coupang_assets.settings import EventsSettings
 from coupang_assets.warehouse import DayEvents
@@ -94,7 +94,7 @@ class EmbeddedWarehouse:
         folder = self._partition_folder(self._table(table), partition)
         files = sorted(folder.glob("*.parquet"))
         if not files:
-            raise CoupangAssetsError(f"{table} has no partition day={partition}", f"materialize {table} for its month")
+            raise NotThereError(f"{table} has no partition day={partition}", f"materialize {table} for its month")
         try:
             tables = [pq.read_table(file, partitioning=None) for file in files]
         except (pa.ArrowInvalid, OSError) as error:
@@ -132,7 +132,7 @@ class EmbeddedWarehouse:
     def _table(self, table: str) -> TableDefinition:
         path = self._metastore_path(table.rpartition(".")[2])
         if not path.exists():
-            raise CoupangAssetsError(f"table {table} does not exist", f"materialize {table}, which creates it")
+            raise NotThereError(f"table {table} does not exist", f"materialize {table}, which creates it")
         return parse_create(path.read_text(encoding="utf-8"))
 
     def _partition_folder(self, table: TableDefinition, partition: str) -> Path:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pandas as pd
 
-from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.errors import CoupangAssetsError, NotThereError
 from coupang_assets.warehouse.hive_session import HiveSession
 from coupang_assets.warehouse.hive_tables import (
     PartitionSpec,
@@ -96,7 +96,7 @@ class HiveLoader:
         description = describe_table(self.session, table, _SETTING)
         spec = self._spec(description, partition)
         if self._location(table, spec) is None:
-            raise CoupangAssetsError(
+            raise NotThereError(
                 f"{table} has no partition {spec[0][0]}={partition}", f"materialize {table} for its month"
             )
         columns = {name: kind for name, kind in description.columns.items() if name not in description.partitioned_by}

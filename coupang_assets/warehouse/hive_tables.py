@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.errors import CoupangAssetsError, NotThereError
 from coupang_assets.warehouse.hive_session import HiveSession
 
 PartitionSpec = tuple[tuple[str, str], ...]
@@ -62,7 +62,7 @@ def describe_table(session: HiveSession, table: str, setting: str) -> TableDescr
     """A table or view.
 
     Raises:
-        CoupangAssetsError: it is not there; the tables there are, and ``setting``, which names it.
+        NotThereError: it is not there; the tables there are, and ``setting``, which names it.
     """
     try:
         return parse_description(session.rows(f"DESCRIBE FORMATTED {quoted(table)}"))
@@ -72,7 +72,7 @@ def describe_table(session: HiveSession, table: str, setting: str) -> TableDescr
         database = table.rpartition(".")[0]
         tables = table_names(session, database)
         shown = ", ".join(tables[:_LISTED]) + (f" and {len(tables) - _LISTED} more" if len(tables) > _LISTED else "")
-        raise CoupangAssetsError(
+        raise NotThereError(
             f"{session.address} has no table {table}; {database or 'its database'} has {shown or 'no table'}",
             f"name the table that is meant with {setting}",
         ) from None

@@ -187,5 +187,31 @@ def test_dictionary_preview_keeps_zeros_and_korean(
     picture(page, "dictionary")
 
 
+def test_columns_of_the_dictionary_are_traced_to_the_events(
+    ui: DagsterUI, open_page: OpenPage, run_id: str, picture: Picture
+) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(f"/assets/cate_dictionary?view=partitions&partition={MONTH}", width=1500, height=1000)
+    expect(_metadata_row(page, "dagster/column_lineage")).to_be_visible()
+    lineage = _metadata_row(page, "column lineage")
+    for text in ("lv4_code", "coupang_cate_all.category4", "category_merge.category4", "coupang_cate_all.cate4_name"):
+        expect(lineage.get_by_text(text, exact=True).first).to_be_visible()
+    height = lineage.evaluate("row => row.getBoundingClientRect().height")
+    page.set_viewport_size({"width": 1500, "height": round(height) + 180})
+    lineage.scroll_into_view_if_needed()
+    picture(page, "columns")
+
+
+def test_model_says_what_it_was_made_from(ui: DagsterUI, open_page: OpenPage, run_id: str) -> None:
+    from playwright.sync_api import expect
+
+    page = open_page(f"/assets/btm_percent_dict?view=partitions&partition={MONTH}", width=1500, height=1600)
+    made_from = _metadata_row(page, "made from")
+    for name in ("raw_dailies", "coupang_cate_all", "coupang_train"):
+        expect(made_from.get_by_text(name, exact=True).first).to_be_visible()
+    expect(_metadata_row(page, "provenance")).to_be_visible()
+
+
 def _metadata_row(page: "Page", key: str) -> "Locator":
     return page.get_by_role("row").filter(has=page.get_by_role("cell").get_by_text(key, exact=True)).first

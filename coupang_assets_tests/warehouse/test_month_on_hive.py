@@ -91,7 +91,7 @@ def test_month_is_the_same_on_spark(
     tmp_path: Path,
     where: str,
 ) -> None:
-    """Spark reads the embedded warehouse's files, the files where Hive says they are, and the table of its metastore."""
+    """Spark reads the embedded warehouse's files, the files where Hive says they are, and its metastore's table."""
     connect = SparkSettings(remote=f"sc://127.0.0.1:{hive.connect_port}")
     spark = connect if where == "table" else SparkSettings(master="local[2]")
     warehouse = WarehouseSettings(folder=warehouse_folder) if where == "embedded" else hive.settings()
