@@ -34,6 +34,9 @@ _MOST_FLAT_CATEGORIES = 300
 # Character n-grams of a title, roughly; a pass costs titles times (these + categories touched).
 _NGRAMS_A_TITLE = 100
 _LEAST_PROBABILITY = 1e-6
+# With one thread this fastText sets a tenth of its vectors to random numbers and leaves the others as the memory came:
+# zero if fresh from the system, which the C library promises from 32 MiB on, else garbage, and now and then NaN.
+_FRESH_MEMORY_BYTES = 33 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class FastTextOptions:
     longest: int = 4
     word_ngrams: int = 1
     dimension: int = 50
-    buckets: int = 500_000
+    buckets: int = 250_000
     rate: float = 0.2
     most_epochs: int = 50
     fewest_epochs: int = 5
@@ -189,7 +192,7 @@ def _learn(rows: pd.DataFrame, codes: Sequence[str], options: FastTextOptions, s
                 maxn=options.longest,
                 wordNgrams=options.word_ngrams,
                 dim=options.dimension,
-                bucket=options.buckets,
+                bucket=max(options.buckets, _FRESH_MEMORY_BYTES // (4 * options.dimension)),
                 lr=options.rate,
                 epoch=int(min(max(epochs, options.fewest_epochs), options.most_epochs)),
                 loss="ova" if flat else "hs",
