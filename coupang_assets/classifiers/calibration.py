@@ -5,7 +5,6 @@ Belongs here: which titles a classifier is calibrated on, and the temperature. D
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from coupang_assets.classifiers.protocol import CATEGORY, TITLE, VALID, training_rows
+from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, VALID, training_rows
 from coupang_assets.errors import CoupangAssetsError
 
 Floats: TypeAlias = npt.NDArray[Any]
@@ -22,7 +21,8 @@ Model = TypeVar("Model")
 
 # More titles do not make one number more certain.
 CALIBRATION_TITLES = 20_000
-_HELD_OUT_TENTH = 9
+# As two hexadecimal digits, of 256.
+_HELD_OUT = "1a"
 _SMALLEST, _LARGEST = 1e-3, 1e4
 
 
@@ -65,32 +65,23 @@ def require_rows(rows: pd.DataFrame) -> None:
 
 
 def learn_calibrated(
-    training: ibis.Table,
-    rows: pd.DataFrame,
-    learn: Callable[[pd.DataFrame], Model],
-    logits: Callable[[Model, list[str]], tuple[list[str], Floats]],
+    training: ibis.Table, learn: Callable[[ibis.Table], Model], judge: Callable[[Model, pd.DataFrame], float]
 ) -> tuple[Model, float]:
-    """A model learned from `rows` and the temperature of its scores.
+    """A model and the temperature of its scores.
 
-    The temperature comes from the valid split of `training`; where that is empty, from a tenth of `rows` (by a hash of
-    the title) and a model learned from the other nine. The model returned has learned from all `rows`.
+    The temperature comes from the valid split of `training`; where that is empty, from a tenth of the training titles
+    (by a hash) and a model learned from the other nine. The model returned has learned from all of them.
 
     Args:
-        learn: makes a model.
-        logits: codes of the model, and the scores of titles for them.
+        learn: makes a model from the rows of split `train`.
+        judge: temperature of a model on titles it has not seen: ep_title, category4.
     """
+    model = learn(training)
     valid = learning_frame(training, VALID, CALIBRATION_TITLES)
     if len(valid):
-        model = learn(rows)
-        return model, fit_temperature(valid, *logits(model, valid[TITLE].tolist()))
-    held_out = rows[TITLE].map(_tenth) == _HELD_OUT_TENTH
-    if held_out.any() and rows.loc[~held_out, CATEGORY].nunique() > 1:
-        first = learn(rows[~held_out].reset_index(drop=True))
-        judged = rows[held_out]
-        temperature = fit_temperature(judged, *logits(first, judged[TITLE].tolist()))
-    else:
-        temperature = 1.0
-    return learn(rows), temperature
+        return model, judge(model, valid)
+    rest, held_out = _held_out_tenth(training)
+    return model, 1.0 if rest is None else judge(learn(rest), held_out)
 
 
 def fit_temperature(rows: pd.DataFrame, codes: list[str], logits: Floats) -> float:
@@ -134,5 +125,15 @@ def softmax(logits: Floats) -> npt.NDArray[np.float32]:
     return logits
 
 
-def _tenth(title: str) -> int:
-    return int(hashlib.md5(title.encode("utf-8", "replace")).hexdigest(), 16) % 10
+def _held_out_tenth(training: ibis.Table) -> tuple[ibis.Table | None, pd.DataFrame]:
+    """A training table without a tenth of its titles, chosen by a hash, and that tenth.
+
+    Returns:
+        The table, or None where holding titles out would leave fewer than two categories; ep_title and category4.
+    """
+    tenth = training[TITLE].hexdigest("md5").left(2)
+    held_out = learning_frame(training.filter(tenth < _HELD_OUT), TRAIN, CALIBRATION_TITLES)
+    rest = training.filter(tenth >= _HELD_OUT)
+    if held_out.empty or int(training_rows(rest)[CATEGORY].nunique().execute()) < 2:
+        return None, held_out
+    return rest, held_out

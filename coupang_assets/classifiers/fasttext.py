@@ -18,9 +18,15 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from coupang_assets.classifiers.calibration import learn_calibrated, learning_frame, require_rows, softmax
+from coupang_assets.classifiers.calibration import (
+    fit_temperature,
+    learn_calibrated,
+    learning_frame,
+    require_rows,
+    softmax,
+)
 from coupang_assets.classifiers.checksum import verified, write_checksum
-from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, Probabilities
+from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, Probabilities, training_rows
 from coupang_assets.classifiers.ranking import RankingClassifier
 from coupang_assets.classifiers.words import normal, says_something
 from coupang_assets.errors import CoupangAssetsError
@@ -97,17 +103,17 @@ class FastTextClassifier(RankingClassifier):
         """See `Classifier.fit`. The titles lie in `scratch` as text while fastText reads them."""
         del bpe_path
         chosen = options or FastTextOptions()
-        rows = learning_frame(training, TRAIN)
-        require_rows(rows)
-        codes = sorted(rows[CATEGORY].unique())
+        rows = training_rows(training)
+        codes: list[str] = sorted(rows.select(CATEGORY).distinct().to_pyarrow().column(CATEGORY).to_pylist())
 
-        def learn(part: pd.DataFrame) -> Any:
-            return _learn(part, codes, chosen, seed, scratch)
+        def judge(model: Any, unseen: pd.DataFrame) -> float:
+            logits = _logits(model, [normal(title) for title in unseen[TITLE]], len(codes))
+            return fit_temperature(unseen, codes, logits)
 
-        def logits(model: Any, titles: list[str]) -> tuple[list[str], Any]:
-            return codes, _logits(model, [normal(title) for title in titles], len(codes))
+        def learn(rows: ibis.Table) -> Any:
+            return _learn(learning_frame(rows, TRAIN), codes, chosen, seed, scratch)
 
-        model, temperature = learn_calibrated(training, rows, learn, logits)
+        model, temperature = learn_calibrated(training, learn, judge)
         return cls(model, codes, temperature)
 
     def probabilities(self, titles: Sequence[str | None]) -> Probabilities:
@@ -172,6 +178,7 @@ def _about_path(path: Path) -> Path:
 def _learn(rows: pd.DataFrame, codes: Sequence[str], options: FastTextOptions, seed: int, scratch: Path | None) -> Any:
     import fasttext
 
+    require_rows(rows)
     position = {code: index for index, code in enumerate(codes)}
     flat = len(codes) <= _MOST_FLAT_CATEGORIES
     epochs = options.work // (len(rows) * (_NGRAMS_A_TITLE + (len(codes) if flat else 0)))

@@ -18,7 +18,13 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from coupang_assets.classifiers.calibration import balanced_frame, learn_calibrated, require_rows, softmax
+from coupang_assets.classifiers.calibration import (
+    balanced_frame,
+    fit_temperature,
+    learn_calibrated,
+    require_rows,
+    softmax,
+)
 from coupang_assets.classifiers.checksum import verified, write_checksum
 from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, Probabilities
 from coupang_assets.classifiers.ranking import RankingClassifier
@@ -68,9 +74,7 @@ class SvmClassifier(RankingClassifier):
     def fit(cls, training: ibis.Table, bpe_path: Path, *, seed: int = 0, scratch: Path | None = None) -> Self:
         """See `Classifier.fit`. With many titles and categories it learns from a part of the titles, and says so."""
         del bpe_path, scratch
-        rows = balanced_frame(training, TRAIN, lambda categories: _TITLES_BY_CATEGORIES // categories)
-        require_rows(rows)
-        return cls(*learn_calibrated(training, rows, lambda part: _learn(part, seed), _codes_and_logits))
+        return cls(*learn_calibrated(training, lambda rows: _learn(rows, seed), _judge))
 
     def probabilities(self, titles: Sequence[str | None]) -> Probabilities:
         """See `Classifier.probabilities`."""
@@ -143,9 +147,11 @@ def _vectorizer(ngrams: Sequence[str] | None = None, idf: Any = None) -> Any:
     return found
 
 
-def _learn(rows: pd.DataFrame, seed: int) -> _Weights:
+def _learn(training: ibis.Table, seed: int) -> _Weights:
     from sklearn.svm import LinearSVC
 
+    rows = balanced_frame(training, TRAIN, lambda categories: _TITLES_BY_CATEGORIES // categories)
+    require_rows(rows)
     titles = [normal(title) for title in rows[TITLE]]
     codes, labels = np.unique(rows[CATEGORY].to_numpy(dtype=str), return_inverse=True)
     vectorizer = _vectorizer()
@@ -183,6 +189,6 @@ def _logits(weights: _Weights, features: Any) -> Any:
     return features @ weights.coefficients + weights.intercepts
 
 
-def _codes_and_logits(weights: _Weights, titles: list[str]) -> tuple[list[str], Any]:
-    features = _vectorizer(weights.ngrams, weights.idf).transform([normal(title) for title in titles])
-    return list(weights.codes), _logits(weights, features)
+def _judge(weights: _Weights, rows: pd.DataFrame) -> float:
+    features = _vectorizer(weights.ngrams, weights.idf).transform([normal(title) for title in rows[TITLE]])
+    return fit_temperature(rows, list(weights.codes), _logits(weights, features))

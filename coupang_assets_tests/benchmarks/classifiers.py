@@ -2,8 +2,9 @@
 
     python -m coupang_assets_tests.benchmarks.classifiers --data FILE --text name --label category2 --json FILE
 
-Folds are by a hash of the title, so every title is predicted once, by models that have not seen it. Scores are calibrated
-within the training folds. `--scale` measures training, speed, load, size and determinism on generated titles instead.
+Folds are by a hash of the title, so every title is predicted once, by models that have not seen it. Scores are
+calibrated within the training folds. `--scale` measures training, speed, load, size and
+determinism on generated titles instead.
 """
 
 from __future__ import annotations
