@@ -139,6 +139,21 @@ def predict(
 
 
 @app.command()
+def classify(
+    month: Month,
+    source: Annotated[Path, typer.Option("--in", help="CSV or Parquet with a column of titles.", exists=True)],
+    target: Annotated[Path, typer.Option("--out", help="CSV or Parquet to write: the same rows and their categories.")],
+    column: Annotated[str, typer.Option(help="Column of the titles.")] = "ep_title",
+    model: Annotated[str | None, typer.Option(help="Classifier; default: the one `predict` uses.")] = None,
+) -> None:
+    """Find the category of every title of a file, millions of them, on all cores."""
+    with _reported() as settings:
+        from coupang_assets.commands.classify import classify_titles
+
+        classify_titles(settings, month, source, target, column, model, _console)
+
+
+@app.command()
 def doctor() -> None:
     """Look whether root, disk, Hive, shop and engine can be used, and say what is wrong."""
     with _reported() as settings:

@@ -261,9 +261,47 @@ BTM_PERCENT_DICT = Dataset(
     "btm_percent_dict",
     Step.CLASSIFIER,
     Kind.FILES,
-    "The classifier: percent of each category for each token and biterm; pickle, its checksum and a Parquet twin.",
-    ("btm_percent_dict_{month}.pickle", "btm_percent_dict_{month}.pickle.sha256", "btm_percent_dict_{month}.parquet"),
+    "The biterm classifier: percent of each category for each token and biterm; pickle, checksum, a Parquet twin.",
+    (
+        "btm_percent_dict_{month}.pickle",
+        "btm_percent_dict_{month}.pickle.sha256",
+        "btm_percent_dict_{month}.parquet",
+        "btm_percent_dict_{month}.json",
+    ),
 )
+FASTTEXT_MODEL = Dataset(
+    "fasttext_model",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "fastText on words and character n-grams; the model, what it lacks, and their checksums.",
+    (
+        "fasttext_{month}.bin",
+        "fasttext_{month}.bin.sha256",
+        "fasttext_{month}.json",
+        "fasttext_{month}.json.sha256",
+    ),
+)
+SVM_MODEL = Dataset(
+    "svm_model",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "The baseline: TF-IDF of character n-grams and a linear SVM; arrays and their checksum.",
+    ("svm_{month}.npz", "svm_{month}.npz.sha256"),
+)
+VOTE_MODEL = Dataset(
+    "vote_model",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "The vote of the month's other classifiers: which files vote, and their checksums.",
+    ("vote_{month}.json", "vote_{month}.json.sha256"),
+)
+# The classifiers' models by the name of the classifier; a model's first file is its main file.
+CLASSIFIER_MODELS: dict[str, Dataset] = {
+    "biterm": BTM_PERCENT_DICT,
+    "fasttext": FASTTEXT_MODEL,
+    "svm": SVM_MODEL,
+    "vote": VOTE_MODEL,
+}
 CLASSIFIER_REPORT = Dataset(
     "classifier_report",
     Step.CLASSIFIER,
@@ -289,7 +327,7 @@ DATASETS: dict[str, Dataset] = {
         RT_CATEGORY_INFO,
         COUPANG_TRAIN,
         BPE_TOKENIZER,
-        BTM_PERCENT_DICT,
+        *CLASSIFIER_MODELS.values(),
         CLASSIFIER_REPORT,
     )
 }

@@ -8,8 +8,17 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.classifiers import biterm, bpe
-from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CLASSIFIER_REPORT, COUPANG_TRAIN
+from coupang_assets.classifiers import biterm, bpe, fasttext, protocol, svm, vote
+from coupang_assets.datasets import (
+    BPE_TOKENIZER,
+    BTM_PERCENT_DICT,
+    CLASSIFIER_REPORT,
+    COUPANG_TRAIN,
+    FASTTEXT_MODEL,
+    SVM_MODEL,
+    VOTE_MODEL,
+    Dataset,
+)
 from coupang_assets.evaluation import metrics, report
 from coupang_assets.pipeline import training_set
 from coupang_assets.pipeline.refinement import category_paths
@@ -19,7 +28,7 @@ from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 
 
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
-    """``coupang_train``, ``bpe_tokenizer``, ``btm_percent_dict``, ``classifier_report``."""
+    """``coupang_train``, ``bpe_tokenizer``, one model a classifier, ``classifier_report``."""
 
     @monthly.asset(
         COUPANG_TRAIN, settings=("training.cap", "training.valid_share", "training.test_share"), kinds=("duckdb",)
@@ -44,17 +53,48 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata({"tokens": len(bpe.BpeTokenizer.load(folder / name).tokens)})
         return StagedFiles(folder)
 
-    @monthly.asset(BTM_PERCENT_DICT, kinds=("duckdb", "python"))
+    @monthly.asset(BTM_PERCENT_DICT, kinds=("duckdb", "sklearn"))
     def btm_percent_dict(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
         bpe_tokenizer: Path,
         layout: dg.ResourceParam[Layout],
     ) -> StagedFiles:
-        folder = staging_folder(layout, BTM_PERCENT_DICT, context.partition_key)
-        pickle, *_ = layout.file_names(BTM_PERCENT_DICT, context.partition_key)
-        model = biterm.BitermClassifier.fit(coupang_train, bpe_tokenizer, scratch=folder)
-        model.save(folder / pickle)
+        return _trained(context, layout, BTM_PERCENT_DICT, biterm.BitermClassifier, coupang_train, bpe_tokenizer)
+
+    @monthly.asset(FASTTEXT_MODEL, kinds=("python",))
+    def fasttext_model(
+        context: dg.AssetExecutionContext,
+        coupang_train: ir.Table,
+        bpe_tokenizer: Path,
+        layout: dg.ResourceParam[Layout],
+    ) -> StagedFiles:
+        return _trained(context, layout, FASTTEXT_MODEL, fasttext.FastTextClassifier, coupang_train, bpe_tokenizer)
+
+    @monthly.asset(SVM_MODEL, kinds=("sklearn",))
+    def svm_model(
+        context: dg.AssetExecutionContext,
+        coupang_train: ir.Table,
+        bpe_tokenizer: Path,
+        layout: dg.ResourceParam[Layout],
+    ) -> StagedFiles:
+        return _trained(context, layout, SVM_MODEL, svm.SvmClassifier, coupang_train, bpe_tokenizer)
+
+    @monthly.asset(VOTE_MODEL, kinds=("python",))
+    def vote_model(
+        context: dg.AssetExecutionContext,
+        coupang_train: ir.Table,
+        bpe_tokenizer: Path,
+        btm_percent_dict: list[Path],
+        fasttext_model: list[Path],
+        svm_model: list[Path],
+        layout: dg.ResourceParam[Layout],
+    ) -> StagedFiles:
+        files = {"biterm": btm_percent_dict[0], "fasttext": fasttext_model[0], "svm": svm_model[0]}
+        members = {name: protocol.classifier_class(name).load(file, bpe_tokenizer) for name, file in files.items()}
+        model = vote.VoteClassifier.of(members, coupang_train)
+        folder = staging_folder(layout, VOTE_MODEL, context.partition_key)
+        model.save(folder / layout.file_names(VOTE_MODEL, context.partition_key)[0], files)
         context.add_output_metadata(dict(model.describe()))
         return StagedFiles(folder)
 
@@ -91,7 +131,30 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         )
         return StagedFiles(folder)
 
-    return [coupang_train, bpe_tokenizer, btm_percent_dict, classifier_report]
+    return [
+        coupang_train,
+        bpe_tokenizer,
+        btm_percent_dict,
+        fasttext_model,
+        svm_model,
+        vote_model,
+        classifier_report,
+    ]
+
+
+def _trained(
+    context: dg.AssetExecutionContext,
+    layout: Layout,
+    dataset: Dataset,
+    classifier: type[protocol.Classifier],
+    training: ir.Table,
+    tokenizer: Path,
+) -> StagedFiles:
+    folder = staging_folder(layout, dataset, context.partition_key)
+    model = classifier.fit(training, tokenizer, scratch=folder)
+    model.save(folder / layout.file_names(dataset, context.partition_key)[0])
+    context.add_output_metadata(dict(model.describe()))
+    return StagedFiles(folder)
 
 
 def _image(png: bytes) -> dg.MetadataValue:
