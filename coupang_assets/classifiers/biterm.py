@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from coupang_assets.classifiers import safe_pickle
 from coupang_assets.classifiers.biterm_fit import BitermOptions, Percents, learn
 from coupang_assets.classifiers.bpe import BpeTokenizer
-from coupang_assets.classifiers.calibration import fit_temperature, learn_calibrated, softmax
+from coupang_assets.classifiers.calibration import Calibration, calibrate, learn_calibrated
 from coupang_assets.classifiers.keys import KeySpace
 from coupang_assets.classifiers.protocol import TITLE, Probabilities
 from coupang_assets.classifiers.ranking import RankingClassifier
@@ -40,12 +40,12 @@ class BitermClassifier(RankingClassifier):
     name: ClassVar[str] = "biterm"
     suffix: ClassVar[str] = ".pickle"
 
-    def __init__(self, tokenizer: BpeTokenizer, percents: Percents, temperature: float | None) -> None:
+    def __init__(self, tokenizer: BpeTokenizer, percents: Percents, calibration: Calibration | None) -> None:
         """Args:
         tokenizer: whose ranks are the tokens of `percents`.
         percents: what has been learned.
-        temperature: factor on a title's scores, divided by the root of its number of keys, before the softmax. None:
-            unknown; probabilities are then the shares of the title's whole score.
+        calibration: of a title's scores, divided by the root of its number of keys. None: unknown; probabilities are
+            then the shares of the title's whole score.
         """
         self._tokenizer = tokenizer
         self._encoder = TitleEncoder(tokenizer)
@@ -53,7 +53,7 @@ class BitermClassifier(RankingClassifier):
         self._table = percents.table.astype(np.float32)
         # A key that has lost all its percents is not in the file, and must not count here either.
         self._says_something = (np.diff(percents.table.indptr) > 0).astype(np.float32)
-        self._temperature = temperature
+        self._calibration = calibration
 
     @property
     def codes(self) -> Sequence[str]:
@@ -72,21 +72,23 @@ class BitermClassifier(RankingClassifier):
         """See `Classifier.fit`."""
         del scratch
         tokenizer, chosen = BpeTokenizer.load(bpe_path), options or BitermOptions()
-        percents, temperature = learn_calibrated(
+        percents, calibration = learn_calibrated(
             training,
             lambda rows: learn(rows, tokenizer, chosen, seed=seed),
-            lambda found, rows: cls(tokenizer, found, 1.0)._best_temperature(rows),
+            lambda found, rows: cls(tokenizer, found, None)._calibrate(rows),
         )
-        return cls(tokenizer, percents, temperature)
+        return cls(tokenizer, percents, calibration)
 
     def probabilities(self, titles: Sequence[str | None]) -> Probabilities:
         """See `Classifier.probabilities`. A title without a known key gets a row of zeros."""
         scores, keys = self._scores(titles)
+        if not scores.size:
+            return scores
         silent = ~scores.any(axis=1)
-        if self._temperature is None:
+        if self._calibration is None:
             scores /= np.maximum(scores.sum(axis=1, keepdims=True), np.float32(1e-12))
         else:
-            scores = softmax(scores * (np.float32(self._temperature) / np.sqrt(np.maximum(keys, 1)))[:, None])
+            scores = self._calibration.probabilities(scores / np.sqrt(np.maximum(keys, 1))[:, None])
         scores[silent] = 0
         return scores
 
@@ -99,13 +101,17 @@ class BitermClassifier(RankingClassifier):
         Returns:
             The pickle, its checksum (`….pickle.sha256`), the same table as Parquet (`….parquet`: key_a, key_b, code,
             percent; key_b is empty for a single token; sorted by the first three), and what the pickle's format has no
-            place for (`….json`: the temperature).
+            place for (`….json`: the calibration).
         """
         twin, about = path.with_suffix(".parquet"), path.with_suffix(".json")
         with atomic_file(twin) as file:
             self._write_parquet(file)
         with atomic_file(about) as file:
-            file.write(json.dumps({"format": _FORMAT, "temperature": self._temperature}).encode())
+            file.write(
+                json.dumps(
+                    {"format": _FORMAT, "calibration": self._calibration and self._calibration.as_json()}
+                ).encode()
+            )
         pickle, checksum = safe_pickle.dump(self._entries(), path)
         return pickle, checksum, twin, about
 
@@ -120,13 +126,13 @@ class BitermClassifier(RankingClassifier):
         """
         percents = safe_pickle.load(path)
         tokenizer = BpeTokenizer.load(bpe_path)
-        return cls(tokenizer, _from_dictionary(percents, tokenizer, path, bpe_path), _temperature(path))
+        return cls(tokenizer, _from_dictionary(percents, tokenizer, path, bpe_path), _calibration(path))
 
     def describe(self) -> Mapping[str, str | int | float]:
         """Kind of model, categories, tokens, keys (single tokens and pairs) and percents."""
         table, keys = self._percents.table, self._percents.keys
         used = np.diff(table.indptr) > 0
-        found: dict[str, str | int | float] = {
+        return {
             "classifier": "biterm BPE",
             "categories": len(self.codes),
             "tokens": keys.tokens,
@@ -134,16 +140,15 @@ class BitermClassifier(RankingClassifier):
             "pair_keys": int(used[keys.tokens :].sum()),
             "percents": int(table.nnz),
         }
-        return found if self._temperature is None else found | {"temperature": self._temperature}
 
     def _scores(self, titles: Sequence[str | None] | pa.Array) -> tuple[Any, Any]:
         """Sums of percents, titles by codes, and the number of keys of each title."""
         found = self._percents.keys.matrix(self._encoder.encode(titles))
         return (found @ self._table).toarray(), found @ self._says_something
 
-    def _best_temperature(self, rows: pd.DataFrame) -> float:
+    def _calibrate(self, rows: pd.DataFrame) -> Calibration:
         scores, keys = self._scores(rows[TITLE].tolist())
-        return fit_temperature(rows, list(self.codes), scores / np.sqrt(np.maximum(keys, 1))[:, None])
+        return calibrate(rows, list(self.codes), scores / np.sqrt(np.maximum(keys, 1))[:, None])
 
     def _entries(self) -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
         """Keys and percents in the order of the keys' texts, which the ranks of tokens follow."""
@@ -170,7 +175,7 @@ class BitermClassifier(RankingClassifier):
         table = self._percents.table
         # Taken from the end by -1, no second token.
         tokens, codes = pa.array([*self._tokenizer.tokens, ""], text), pa.array(self.codes, text)
-        rows, first, second = (np.array(column, np.int64) for column in zip(*self._rows_in_order(), strict=True))
+        rows, first, second = np.array(self._rows_in_order(), np.int64).reshape(-1, 3).T
         lengths = np.diff(table.indptr)[rows]
         ordered = table[rows]
         first, second = np.repeat(first, lengths), np.repeat(second % len(tokens), lengths)
@@ -216,14 +221,14 @@ def _from_dictionary(
     return Percents(codes, keys, table)
 
 
-def _temperature(path: Path) -> float | None:
+def _calibration(path: Path) -> Calibration | None:
     about = path.with_suffix(".json")
     try:
         content = json.loads(about.read_text("utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError(f"format {content['format']}")
-        temperature = content["temperature"]
-        return None if temperature is None else float(temperature)
+        calibration = content["calibration"]
+        return None if calibration is None else Calibration.from_json(calibration)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

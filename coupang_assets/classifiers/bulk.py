@@ -188,15 +188,14 @@ def _parquet_batches(parquet: pq.ParquetFile, column: str) -> Iterator[tuple[flo
 
 def _csv_reader(source: Path, file: Any) -> Any:
     """Every column is text, so that codes keep their zeros and no later row can be of another type."""
-    with source.open("rb") as beginning:
-        header = pa_csv.open_csv(
-            beginning, pa_csv.ReadOptions(block_size=_BLOCK_BYTES), pa_csv.ParseOptions(newlines_in_values=True)
-        ).schema
+    parse = pa_csv.ParseOptions(newlines_in_values=True)
+    with source.open("rb") as beginning, pa_csv.open_csv(beginning, parse_options=parse) as header:
+        names = header.schema.names
     return pa_csv.open_csv(
         file,
         pa_csv.ReadOptions(block_size=_BLOCK_BYTES),
-        pa_csv.ParseOptions(newlines_in_values=True),
-        pa_csv.ConvertOptions(column_types=dict.fromkeys(header.names, pa.string()), strings_can_be_null=False),
+        parse,
+        pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False),
     )
 
 

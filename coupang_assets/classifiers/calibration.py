@@ -1,11 +1,15 @@
-"""Scores that mean what they say: temperature scaling (Guo et al., 2017, "On Calibration of Modern Neural Networks").
+"""Scores that mean what they say: one sigmoid for all categories (Platt, 1999), normalised over a title's categories.
 
-Belongs here: which titles a classifier is calibrated on, and the temperature. Does not: the classifiers' own scores.
+Belongs here: which titles a classifier is calibrated on, and the sigmoid. Does not: the classifiers' own scores.
+
+Against temperature scaling the second parameter is what scores of one-against-rest models need; far to the left a
+sigmoid is an exponential, so the softmax is the special case of a large negative offset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import ibis
@@ -23,7 +27,11 @@ Model = TypeVar("Model")
 CALIBRATION_TITLES = 20_000
 # As two hexadecimal digits, of 256.
 _HELD_OUT = "1a"
-_SMALLEST, _LARGEST = 1e-3, 1e4
+# Scores looked at: titles times categories.
+_CELLS = 2_000_000
+# Logarithm of the slope per standard deviation of the scores, and offset.
+_START = (0.5, 0.0)
+_MAX_STEPS = 120
 
 
 def learning_frame(training: ibis.Table, split: str, titles: int | None = None) -> pd.DataFrame:
@@ -64,65 +72,88 @@ def require_rows(rows: pd.DataFrame) -> None:
         )
 
 
-def learn_calibrated(
-    training: ibis.Table, learn: Callable[[ibis.Table], Model], judge: Callable[[Model, pd.DataFrame], float]
-) -> tuple[Model, float]:
-    """A model and the temperature of its scores.
+@dataclass(frozen=True)
+class Calibration:
+    """Probability of a category: sigmoid(slope * score + offset), over the sum of all categories of the title."""
 
-    The temperature comes from the valid split of `training`; where that is empty, from a tenth of the training titles
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def probabilities(self, scores: Floats) -> npt.NDArray[np.float32]:
+        """Titles by categories; rows sum to 1."""
+        found = _log_sigmoid(np.asarray(scores, np.float32) * np.float32(self.slope) + np.float32(self.offset))
+        found -= found.max(axis=1, keepdims=True)
+        np.exp(found, out=found)
+        found /= found.sum(axis=1, keepdims=True)
+        return found
+
+    def as_json(self) -> dict[str, float]:
+        """For a model's file; `Calibration(**…)` reads it."""
+        return {"slope": self.slope, "offset": self.offset}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Calibration:
+        """Raises KeyError, TypeError or ValueError for what `as_json` has not written."""
+        return cls(float(content["slope"]), float(content["offset"]))
+
+
+def learn_calibrated(
+    training: ibis.Table, learn: Callable[[ibis.Table], Model], judge: Callable[[Model, pd.DataFrame], Calibration]
+) -> tuple[Model, Calibration]:
+    """A model and the calibration of its scores.
+
+    The calibration comes from the valid split of `training`; where that is empty, from a tenth of the training titles
     (by a hash) and a model learned from the other nine. The model returned has learned from all of them.
 
     Args:
         learn: makes a model from the rows of split `train`.
-        judge: temperature of a model on titles it has not seen: ep_title, category4.
+        judge: calibration of a model on titles it has not seen: ep_title, category4.
     """
     model = learn(training)
     valid = learning_frame(training, VALID, CALIBRATION_TITLES)
     if len(valid):
         return model, judge(model, valid)
     rest, held_out = _held_out_tenth(training)
-    return model, 1.0 if rest is None else judge(learn(rest), held_out)
+    return model, Calibration() if rest is None else judge(learn(rest), held_out)
 
 
-def fit_temperature(rows: pd.DataFrame, codes: list[str], logits: Floats) -> float:
-    """The factor on `logits` whose softmax makes the true categories most likely.
+def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibration:
+    """The calibration that makes the true categories most likely.
 
     Args:
         rows: category4 of each title; categories that are not in `codes` do not count.
-        codes: of the columns of `logits`, sorted.
-        logits: titles by codes.
+        codes: of the columns of `scores`, sorted.
+        scores: titles by codes.
 
     Returns:
-        1 where nothing can be learned: no known title, or one category.
+        The default where nothing can be learned: no known title, or one category.
     """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
+    from scipy.optimize import minimize
 
     position = {code: index for index, code in enumerate(codes)}
-    known = rows[CATEGORY].isin(position).to_numpy()
-    if not known.any() or len(codes) < 2:
-        return 1.0
-    truth = rows.loc[known, CATEGORY].map(position).to_numpy()
-    kept = np.asarray(logits, np.float64)[known]
-    kept -= kept.max(axis=1, keepdims=True)
-    true_logit = kept[np.arange(len(kept)), truth]
+    known = np.flatnonzero(rows[CATEGORY].isin(position).to_numpy())
+    if not len(known) or len(codes) < 2:
+        return Calibration()
+    known = known[:: max(1, len(known) * len(codes) // _CELLS)]
+    truth = rows[CATEGORY].iloc[known].map(position).to_numpy()
+    kept = np.asarray(scores, np.float64)[known]
+    spread = float(kept.std()) or 1.0
 
-    def loss(log_factor: float) -> float:
-        factor = np.exp(log_factor)
-        return float(np.mean(logsumexp(kept * factor, axis=1) - true_logit * factor))
+    def loss(parameters: Floats) -> float:
+        logits = _log_sigmoid(kept * (np.exp(parameters[0]) / spread) + parameters[1])
+        largest = logits.max(axis=1)
+        total = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
+        return float(np.mean(total - logits[np.arange(len(truth)), truth]))
 
-    found = minimize_scalar(loss, bounds=(np.log(_SMALLEST), np.log(_LARGEST)), method="bounded")
+    found = minimize(loss, _START, method="Nelder-Mead", options={"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6})
     # Rounded, so that the last digits of a sum do not become part of a file.
-    return float(f"{np.exp(found.x):.6g}")
+    slope, offset = np.exp(np.clip(found.x[0], -10, 10)) / spread, np.clip(found.x[1], -100, 100)
+    return Calibration(float(f"{slope:.4g}"), float(f"{offset:.4g}"))
 
 
-def softmax(logits: Floats) -> npt.NDArray[np.float32]:
-    """Probabilities of each row, in place where the type allows."""
-    logits = np.asarray(logits, np.float32)
-    logits -= logits.max(axis=1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(axis=1, keepdims=True)
-    return logits
+def _log_sigmoid(values: Floats) -> Floats:
+    # Without overflow on either side: log(1 / (1 + e^-x)) = min(x, 0) - log(1 + e^-|x|).
+    return np.minimum(values, 0) - np.log1p(np.exp(-np.abs(values)))
 
 
 def _held_out_tenth(training: ibis.Table) -> tuple[ibis.Table | None, pd.DataFrame]:

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from coupang_assets.classifiers.calibration import (
-    fit_temperature,
+    Calibration,
+    calibrate,
     learn_calibrated,
     learning_frame,
     require_rows,
-    softmax,
 )
 from coupang_assets.classifiers.checksum import verified, write_checksum
 from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, Probabilities, training_rows
@@ -76,15 +76,15 @@ class FastTextClassifier(RankingClassifier):
     name: ClassVar[str] = "fasttext"
     suffix: ClassVar[str] = ".bin"
 
-    def __init__(self, model: Any, codes: Sequence[str], temperature: float) -> None:
+    def __init__(self, model: Any, codes: Sequence[str], calibration: Calibration) -> None:
         """Args:
         model: fastText's, whose labels are `__label__<position in codes>`.
         codes: category codes, sorted.
-        temperature: factor on the logits.
+        calibration: of the log odds.
         """
         self._model = model
         self._codes = list(codes)
-        self._temperature = temperature
+        self._calibration = calibration
 
     @property
     def codes(self) -> Sequence[str]:
@@ -106,20 +106,22 @@ class FastTextClassifier(RankingClassifier):
         rows = training_rows(training)
         codes: list[str] = sorted(rows.select(CATEGORY).distinct().to_pyarrow().column(CATEGORY).to_pylist())
 
-        def judge(model: Any, unseen: pd.DataFrame) -> float:
+        def judge(model: Any, unseen: pd.DataFrame) -> Calibration:
             logits = _logits(model, [normal(title) for title in unseen[TITLE]], len(codes))
-            return fit_temperature(unseen, codes, logits)
+            return calibrate(unseen, codes, logits)
 
         def learn(rows: ibis.Table) -> Any:
             return _learn(learning_frame(rows, TRAIN), codes, chosen, seed, scratch)
 
-        model, temperature = learn_calibrated(training, learn, judge)
-        return cls(model, codes, temperature)
+        model, calibration = learn_calibrated(training, learn, judge)
+        return cls(model, codes, calibration)
 
     def probabilities(self, titles: Sequence[str | None]) -> Probabilities:
         """See `Classifier.probabilities`."""
+        if not titles:
+            return np.empty((0, len(self._codes)), np.float32)
         texts = [normal(title) for title in titles]
-        found = softmax(_logits(self._model, texts, len(self._codes)) * np.float32(self._temperature))
+        found = self._calibration.probabilities(_logits(self._model, texts, len(self._codes)))
         found[[not says_something(text) for text in texts]] = 0
         return found
 
@@ -128,7 +130,7 @@ class FastTextClassifier(RankingClassifier):
         with atomic_path(path) as temporary:
             self._model.save_model(str(temporary))
         about = _about_path(path)
-        text = {"format": _FORMAT, "temperature": self._temperature, "codes": self._codes}
+        text = {"format": _FORMAT, "codes": self._codes, **self._calibration.as_json()}
         with atomic_file(about) as file:
             file.write(json.dumps(text, ensure_ascii=False).encode())
         return path, write_checksum(path), about, write_checksum(about)
@@ -145,7 +147,7 @@ class FastTextClassifier(RankingClassifier):
                 about = json.load(file)
                 if about["format"] != _FORMAT:
                     raise ValueError(f"format {about['format']}")
-                codes, temperature = [str(code) for code in about["codes"]], float(about["temperature"])
+                codes, calibration = [str(code) for code in about["codes"]], Calibration.from_json(about)
             except (ValueError, KeyError, TypeError) as error:
                 raise CoupangAssetsError(
                     f"{about_path} is not of the fasttext classifier ({error}).", _AGAIN
@@ -158,7 +160,7 @@ class FastTextClassifier(RankingClassifier):
         known = {f"{_LABEL}{position}" for position in range(len(codes))}
         if not set(model.get_labels()) <= known:
             raise CoupangAssetsError(f"{path} and {about_path.name} are of different models.", _AGAIN)
-        return cls(model, codes, temperature)
+        return cls(model, codes, calibration)
 
     def describe(self) -> Mapping[str, str | int | float]:
         """Kind of model, categories, words, size of the vectors."""
@@ -167,7 +169,6 @@ class FastTextClassifier(RankingClassifier):
             "categories": len(self._codes),
             "words": len(self._model.get_words()),
             "dimension": self._model.get_dimension(),
-            "temperature": self._temperature,
         }
 
 

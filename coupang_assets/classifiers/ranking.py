@@ -50,6 +50,8 @@ class RankingClassifier(ABC):
 def top(probabilities: Probabilities, top_k: int) -> Ranking:
     """The `top_k` largest probabilities of each row, best first, ties in code order; zeros are no predictions."""
     width = min(top_k, probabilities.shape[1])
+    if not width:
+        return Ranking(np.empty((len(probabilities), 0), np.int32), np.empty((len(probabilities), 0), np.float32))
     if width == 1:
         best = probabilities.argmax(axis=1)[:, None]
     elif width * 8 < probabilities.shape[1]:

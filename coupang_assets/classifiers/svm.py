@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 
 from coupang_assets.classifiers.calibration import (
+    Calibration,
     balanced_frame,
-    fit_temperature,
+    calibrate,
     learn_calibrated,
     require_rows,
-    softmax,
 )
 from coupang_assets.classifiers.checksum import verified, write_checksum
 from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, Probabilities
@@ -61,9 +61,9 @@ class SvmClassifier(RankingClassifier):
     name: ClassVar[str] = "svm"
     suffix: ClassVar[str] = ".npz"
 
-    def __init__(self, weights: _Weights, temperature: float) -> None:
+    def __init__(self, weights: _Weights, calibration: Calibration) -> None:
         self._weights = weights
-        self._temperature = temperature
+        self._calibration = calibration
         self._vectorizer = _vectorizer(weights.ngrams, weights.idf)
 
     @property
@@ -78,16 +78,18 @@ class SvmClassifier(RankingClassifier):
 
     def probabilities(self, titles: Sequence[str | None]) -> Probabilities:
         """See `Classifier.probabilities`."""
+        if not titles:
+            return np.empty((0, len(self.codes)), np.float32)
         texts = [normal(title) for title in titles]
         features = self._vectorizer.transform(texts)
-        found = softmax(_logits(self._weights, features) * np.float32(self._temperature))
+        found = self._calibration.probabilities(_logits(self._weights, features))
         found[(features.getnnz(axis=1) == 0) | [not says_something(text) for text in texts]] = 0
         return found
 
     def save(self, path: Path) -> tuple[Path, Path]:
         """Write the model and its checksum. Same model, same bytes."""
         weights = self._weights
-        about = {"format": _FORMAT, "temperature": self._temperature, "titles": weights.titles}
+        about = {"format": _FORMAT, "titles": weights.titles, **self._calibration.as_json()}
         with atomic_file(path) as file:
             np.savez_compressed(
                 file,
@@ -116,14 +118,14 @@ class SvmClassifier(RankingClassifier):
                         arrays["codes"].tolist(),
                         int(about["titles"]),
                     )
-                    temperature = float(about["temperature"])
+                    calibration = Calibration.from_json(about)
                     shape = (len(weights.ngrams), len(weights.codes))
                     if about["format"] != _FORMAT or weights.coefficients.shape != shape:
                         raise ValueError(f"format {about['format']}, {weights.coefficients.shape} weights")
             # A well-formed archive of something else fails in as many ways as a broken one.
             except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
                 raise CoupangAssetsError(f"{path} is not a model of the svm classifier ({error}).", _AGAIN) from error
-        return cls(weights, temperature)
+        return cls(weights, calibration)
 
     def describe(self) -> Mapping[str, str | int | float]:
         """Kind of model, categories, features, titles learned from."""
@@ -132,7 +134,6 @@ class SvmClassifier(RankingClassifier):
             "categories": len(self._weights.codes),
             "features": len(self._weights.ngrams),
             "training_titles": self._weights.titles,
-            "temperature": self._temperature,
         }
 
 
@@ -189,6 +190,6 @@ def _logits(weights: _Weights, features: Any) -> Any:
     return features @ weights.coefficients + weights.intercepts
 
 
-def _judge(weights: _Weights, rows: pd.DataFrame) -> float:
+def _judge(weights: _Weights, rows: pd.DataFrame) -> Calibration:
     features = _vectorizer(weights.ngrams, weights.idf).transform([normal(title) for title in rows[TITLE]])
-    return fit_temperature(rows, list(weights.codes), _logits(weights, features))
+    return calibrate(rows, list(weights.codes), _logits(weights, features))

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import ibis
 import numpy as np
 
-from coupang_assets.classifiers.calibration import CALIBRATION_TITLES, fit_temperature, learning_frame, softmax
+from coupang_assets.classifiers.calibration import CALIBRATION_TITLES, Calibration, calibrate, learning_frame
 from coupang_assets.classifiers.checksum import recorded_digest, verified, write_checksum
 from coupang_assets.classifiers.protocol import (
     CLASSIFIERS,
@@ -39,13 +39,13 @@ class VoteClassifier(RankingClassifier):
     suffix: ClassVar[str] = ".json"
     MEMBERS: ClassVar[tuple[str, ...]] = tuple(name for name in CLASSIFIERS if name != "vote")
 
-    def __init__(self, members: Mapping[str, Classifier], temperature: float = 1.0) -> None:
+    def __init__(self, members: Mapping[str, Classifier], calibration: Calibration | None = None) -> None:
         """Args:
         members: by name; a member that knows nothing of a title has no vote on it.
-        temperature: factor on the logarithm of the mean.
+        calibration: of the logarithm of the mean; None: the mean is taken as it is.
         """
         self._members = dict(members)
-        self._temperature = temperature
+        self._calibration = calibration
         self._codes = sorted({code for member in members.values() for code in member.codes})
         position = {code: index for index, code in enumerate(self._codes)}
         self._places = {name: [position[code] for code in member.codes] for name, member in members.items()}
@@ -70,7 +70,7 @@ class VoteClassifier(RankingClassifier):
         if valid.empty:
             return vote
         mean = vote.probabilities(valid[TITLE].tolist())
-        return cls(members, fit_temperature(valid, list(vote.codes), np.log(np.maximum(mean, _LEAST_PROBABILITY))))
+        return cls(members, calibrate(valid, list(vote.codes), np.log(np.maximum(mean, _LEAST_PROBABILITY))))
 
     def probabilities(self, titles: Sequence[str | None]) -> Probabilities:
         """See `Classifier.probabilities`."""
@@ -81,11 +81,11 @@ class VoteClassifier(RankingClassifier):
             total[:, self._places[name]] += found
             votes += found.any(axis=1)
         spoken = votes > 0
-        if self._temperature == 1:
+        if self._calibration is None:
             total[spoken] /= votes[spoken, None]
         elif spoken.any():
             mean = np.maximum(total[spoken] / votes[spoken, None], np.float32(_LEAST_PROBABILITY))
-            total[spoken] = softmax(np.log(mean) * np.float32(self._temperature))
+            total[spoken] = self._calibration.probabilities(np.log(mean))
         return total
 
     def save(self, path: Path, files: Mapping[str, Path] | None = None) -> tuple[Path, ...]:
@@ -104,7 +104,7 @@ class VoteClassifier(RankingClassifier):
                 written += of_member
         text = {
             "format": _FORMAT,
-            "temperature": self._temperature,
+            "calibration": self._calibration and self._calibration.as_json(),
             "members": {
                 name: {"file": file.name, "sha256": recorded_digest(file, _AGAIN)} for name, file in files.items()
             },
@@ -121,7 +121,7 @@ class VoteClassifier(RankingClassifier):
                 about = json.load(file)
                 if about["format"] != _FORMAT:
                     raise ValueError(f"format {about['format']}")
-                temperature = float(about["temperature"])
+                calibration = about["calibration"] and Calibration.from_json(about["calibration"])
                 recorded = {
                     str(name): (path.with_name(Path(member["file"]).name), str(member["sha256"]))
                     for name, member in about["members"].items()
@@ -133,7 +133,7 @@ class VoteClassifier(RankingClassifier):
                 raise CoupangAssetsError(f"{main_file} is not the {name} model that {path.name} votes with.", _AGAIN)
         return cls(
             {name: classifier_class(name).load(main_file, bpe_path) for name, (main_file, _) in recorded.items()},
-            temperature,
+            calibration,
         )
 
     def describe(self) -> Mapping[str, str | int | float]:
@@ -142,5 +142,4 @@ class VoteClassifier(RankingClassifier):
             "classifier": "vote",
             "categories": len(self._codes),
             "members": ", ".join(self._members),
-            "temperature": self._temperature,
         }
