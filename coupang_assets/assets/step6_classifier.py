@@ -53,7 +53,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata({"tokens": len(bpe.BpeTokenizer.load(folder / name).tokens)})
         return StagedFiles(folder)
 
-    @monthly.asset(BTM_PERCENT_DICT, kinds=("duckdb", "sklearn"))
+    @monthly.asset(BTM_PERCENT_DICT, libraries=("scikit-learn",), kinds=("duckdb", "sklearn"))
     def btm_percent_dict(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
@@ -62,7 +62,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     ) -> StagedFiles:
         return _trained(context, layout, BTM_PERCENT_DICT, biterm.BitermClassifier, coupang_train, bpe_tokenizer)
 
-    @monthly.asset(FASTTEXT_MODEL, kinds=("python",))
+    @monthly.asset(FASTTEXT_MODEL, libraries=("fasttext-numpy2",), kinds=("python",))
     def fasttext_model(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
@@ -71,7 +71,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     ) -> StagedFiles:
         return _trained(context, layout, FASTTEXT_MODEL, fasttext.FastTextClassifier, coupang_train, bpe_tokenizer)
 
-    @monthly.asset(SVM_MODEL, kinds=("sklearn",))
+    @monthly.asset(SVM_MODEL, libraries=("scikit-learn",), kinds=("sklearn",))
     def svm_model(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
@@ -80,7 +80,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     ) -> StagedFiles:
         return _trained(context, layout, SVM_MODEL, svm.SvmClassifier, coupang_train, bpe_tokenizer)
 
-    @monthly.asset(VOTE_MODEL, kinds=("python",))
+    @monthly.asset(VOTE_MODEL, code=(biterm, fasttext, svm), kinds=("python",))
     def vote_model(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
