@@ -21,7 +21,15 @@ STEPS = {
     "step3_names": {"crawl_candidates", "crawl_journal", "coupang_cate_all", "recheck"},
     "step4_refined": {"category_merge", "cate_dictionary", "define_dailies"},
     "step5_hive": {"rt_category_info_coupang"},
-    "step6_classifier": {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "classifier_report"},
+    "step6_classifier": {
+        "coupang_train",
+        "bpe_tokenizer",
+        "btm_percent_dict",
+        "fasttext_model",
+        "svm_model",
+        "vote_model",
+        "classifier_report",
+    },
 }
 # What each dataset is made from, itself in an earlier month included.
 EDGES = {
@@ -40,6 +48,9 @@ EDGES = {
     "coupang_train": {"define_dailies"},
     "bpe_tokenizer": {"coupang_train"},
     "btm_percent_dict": {"coupang_train", "bpe_tokenizer"},
+    "fasttext_model": {"coupang_train", "bpe_tokenizer"},
+    "svm_model": {"coupang_train", "bpe_tokenizer"},
+    "vote_model": {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "fasttext_model", "svm_model"},
     "classifier_report": {"coupang_train", "btm_percent_dict", "bpe_tokenizer", "cate_dictionary"},
 }
 BLOCKING = {

@@ -17,7 +17,8 @@ MONTHS = [add_months("2014_01", n) for n in range(130)]
 FIRST, CHANGED, NEXT, LAST = MONTHS[0], MONTHS[60], MONTHS[61], MONTHS[-1]
 AFTER_CHANGED = MONTHS[61:]
 
-STEP_6 = {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "classifier_report"}
+MODELS = {"btm_percent_dict", "fasttext_model", "svm_model", "vote_model"}
+STEP_6 = {"coupang_train", "bpe_tokenizer", *MODELS, "classifier_report"}
 FROM_DICTIONARY = {"category_merge", "cate_dictionary", "define_dailies", "rt_category_info_coupang"} | STEP_6
 # What is made when nothing but the number of rows of known categories has changed.
 SAME_CATEGORIES = {
