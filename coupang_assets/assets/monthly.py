@@ -4,6 +4,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -28,6 +29,8 @@ _KINDS = {
     Kind.JOURNAL: "json",
     Kind.HIVE: "hive",
 }
+# Metadata of each materialization: how long its function took, reading and writing of files apart.
+SECONDS = "seconds"
 _FROM_BASE = " Reads the base month's files too: the latest earlier month that has a dictionary, or another on request."
 _IO_MANAGERS = {Kind.HIVE: "hive_table"}
 
@@ -132,7 +135,11 @@ def _version_for_dagster(code: str, settings: Mapping[str, JsonValue], libraries
 def _with_failures(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def translated(*args: Any, **kwargs: Any) -> Any:
-        with as_dagster_failures(dg.AssetExecutionContext.get().retry_number):
-            return function(*args, **kwargs)
+        context = dg.AssetExecutionContext.get()
+        started = time.perf_counter()
+        with as_dagster_failures(context.retry_number):
+            result = function(*args, **kwargs)
+        context.add_output_metadata({SECONDS: round(time.perf_counter() - started, 3)})
+        return result
 
     return translated
