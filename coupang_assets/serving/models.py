@@ -164,7 +164,10 @@ class ModelPool:
 
     async def close(self) -> None:
         """Answer what waits, and free the models."""
-        await asyncio.gather(*(serving.batcher.close() for serving in self.loaded), *self._closing)
+        loaded = self.loaded
+        self._current = None
+        self._others.clear()
+        await asyncio.gather(*(serving.batcher.close() for serving in loaded), *self._closing)
 
     async def _load(self, version: ModelVersion) -> Serving:
         model = await asyncio.to_thread(self.source.load, version)
