@@ -150,7 +150,14 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
             swapped > 0 and not swapping.errors + swapping.statuses[429],
             f"{swapped} changes of the model under the same load, {swapping.statuses[200]:,} answers",
         ),
-        Figure("latency while the model is changed, 99th percentile", swapping.percentile_ms(99), "ms", "", None, "as above"),
+        Figure(
+            "latency while the model is changed, 99th percentile",
+            swapping.percentile_ms(99),
+            "ms",
+            "",
+            None,
+            "as above",
+        ),
         Figure(
             f"errors at {_OVERLOAD} times the load",
             flood.errors,
@@ -168,7 +175,14 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
             flood.answered_per_s >= calm.answered_per_s / 2,
             "those with status 200; the rest is refused at once",
         ),
-        Figure(f"latency at {_OVERLOAD} times the load, 99th percentile", flood.percentile_ms(99), "ms", "", None, "of the 200s"),
+        Figure(
+            f"latency at {_OVERLOAD} times the load, 99th percentile",
+            flood.percentile_ms(99),
+            "ms",
+            "",
+            None,
+            "of the 200s",
+        ),
         Figure(
             "requests/s after the flood",
             after.answered_per_s,
@@ -178,7 +192,7 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
             "the service has recovered",
         ),
         Figure("memory of the service", peak, "MiB", "", None, "resident, at the end"),
-    ]  # fmt: skip
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
