@@ -164,8 +164,8 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
             "answers",
             "0",
             not flood.errors,
-            f"{rate:,.0f} requests/s asked for over {_OVERLOAD_CONNECTIONS} connections: {sum(flood.statuses.values()):,} "
-            f"sent, {flood.statuses[200]:,} answered, {flood.statuses[429]:,} refused with 429",
+            f"{rate:,.0f} requests/s asked for over {_OVERLOAD_CONNECTIONS} connections: "
+            f"{sum(flood.statuses.values()):,} sent, {flood.statuses[200]:,} answered, {flood.statuses[429]:,} refused with 429",
         ),
         Figure(
             f"answers/s at {_OVERLOAD} times the load",
