@@ -165,7 +165,8 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
             "0",
             not flood.errors,
             f"{rate:,.0f} requests/s asked for over {_OVERLOAD_CONNECTIONS} connections: "
-            f"{sum(flood.statuses.values()):,} sent, {flood.statuses[200]:,} answered, {flood.statuses[429]:,} refused with 429",
+            f"{sum(flood.statuses.values()):,} sent, {flood.statuses[200]:,} answered, "
+            f"{flood.statuses[429]:,} refused with 429",
         ),
         Figure(
             f"answers/s at {_OVERLOAD} times the load",
