@@ -12,16 +12,12 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import requests
 
 from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, COUPANG_TRAIN
@@ -33,10 +29,10 @@ from coupang_assets.storage.locate import locate
 from coupang_assets.storage.manifest import read_manifest
 from coupang_assets_tests.benchmarks.figures import Figure, report
 from coupang_assets_tests.benchmarks.http_load import LoadResult, closed_loop, http_request, open_loop
+from coupang_assets_tests.serving.process import service
 
 _MONTH = "2024_05"
 _MIB = 2**20
-_START_SECONDS = 60.0
 _OVERLOAD = 3
 _OVERLOAD_CONNECTIONS = 512
 _SWAP_SECONDS = 2.0
@@ -66,33 +62,6 @@ def publish(source: Layout, target: Layout) -> None:
             for record in manifest.files:
                 shutil.copy2(source.month_folder(_MONTH) / record.path, temporary_name(folder / record.path))
             commit(folder, manifest)
-
-
-@contextmanager
-def service(root: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """`coupang-assets serve` on a free port of the loopback interface; its port and process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = os.environ | {"COUPANG_ROOT": str(root), "COUPANG_SERVING__RELOAD_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "coupang_assets.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + _START_SECONDS
-        while not _answers(port):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the service did not start")
-            time.sleep(0.1)
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/health", timeout=1).ok
-    except requests.RequestException:
-        return False
 
 
 async def under_swaps(
