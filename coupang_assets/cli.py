@@ -303,6 +303,24 @@ def classify(
 
 
 @app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; any but a loopback one needs COUPANG_SERVING__API_KEY.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Answer with this model only, as MONTH/CLASSIFIER; default: the newest.")
+    ] = None,
+) -> None:
+    """Answer titles with category paths over HTTP, and on a small page."""
+    with _reported() as settings:
+        from coupang_assets.commands.serve import serve_predictions
+
+        serving = settings.serving
+        serve_predictions(settings, host or serving.host, port or serving.port, model, _console)
+
+
+@app.command()
 def doctor() -> None:
     """Look whether root, disk, Hive, shop and engine can be used, and say what is wrong."""
     with _reported() as settings:

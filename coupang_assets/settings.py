@@ -326,6 +326,19 @@ class ProductsSettings(BaseModel):
         """Whether the embedded server is used."""
         named = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
         return self.kind == "embedded" or (self.kind == "auto" and not named)
+class ServingSettings(BaseModel):
+    """The prediction service, ``coupang-assets serve``."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; any but a loopback one needs api_key")
+    port: int = Field(8000, ge=1, le=65_535)
+    api_key: SecretStr | None = Field(None, description="wanted in the header X-API-Key")
+    concurrent_requests: int = Field(128, ge=1, description="requests under way, beyond which 429 is answered")
+    waiting_titles: int = Field(5000, ge=1, description="titles that may wait, beyond which 429 is answered")
+    batch_titles: int = Field(512, ge=1, description="titles answered together")
+    body_bytes: int = Field(1024 * 1024, ge=1024, description="of a request at most")
+    timeout_seconds: float = Field(5.0, gt=0, description="for one request")
+    reload_seconds: float = Field(5.0, gt=0, description="between looks for a newer model")
+    keep_models: int = Field(2, ge=0, description="models beside the current one that stay loaded")
 
 
 class SampleSettings(BaseModel):
@@ -363,6 +376,7 @@ class Settings(BaseSettings):
     label_errors: LabelErrorSettings = LabelErrorSettings()
     refresh: RefreshSettings = RefreshSettings()
     products: ProductsSettings = ProductsSettings()
+    serving: ServingSettings = ServingSettings()
     sample: SampleSettings = SampleSettings()
     history: HistorySettings = HistorySettings()
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from coupang_assets.commands.champion import show_champion
-from coupang_assets.commands.models import choose_model
+from coupang_assets.serving.choice import choose_model
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.evaluation.champion import decide
 from coupang_assets.evaluation.champion_record import CHAMPIONS_FILE, ChampionEntry, append_champion

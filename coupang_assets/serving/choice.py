@@ -1,6 +1,6 @@
 """Which of a month's classifiers predicts, and loading it.
 
-Belongs here: the choice, the same for every command that predicts. Does not: how the champion is made (`evaluation`).
+Belongs here: the choice, the same for everything that predicts. Does not: how the champion is made (`evaluation`).
 """
 
 from dataclasses import dataclass
