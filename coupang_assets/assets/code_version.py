@@ -103,13 +103,20 @@ def _reach(module: str, name: str, own: str, reached: dict[tuple[str, str], str]
     if name in found.imports:
         _reach(*_imported(*found.imports[name]), own, reached)
         return
-    statements = found.nodes.get(name, [])
-    reached[module, name] = "\n".join(_text(statement) for statement in statements)
-    for statement in statements:
-        for symbol in _symbols(found, statement):
-            _reach(*symbol, own, reached)
+    reached[module, name], symbols = _definition(module, name)
+    for symbol in symbols:
+        _reach(*symbol, own, reached)
     if module != own:
         _reach(module, "", own, reached)
+
+
+@functools.cache
+def _definition(module: str, name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What stands under a top-level name, and the names it refers to."""
+    found = _module(module)
+    statements = found.nodes.get(name, [])
+    symbols = {symbol: None for statement in statements for symbol in _symbols(found, statement)}
+    return "\n".join(_text(statement) for statement in statements), tuple(symbols)
 
 
 def _symbols(module: _Module, tree: ast.AST) -> Iterator[tuple[str, str]]:

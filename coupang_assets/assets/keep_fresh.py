@@ -121,8 +121,8 @@ def _choose(
         if _is_left_alone(instance, month, _looks(graph, records, month, here), memory):
             left_alone.append(month)
             continue
-        if any((status.waiting_for or "").endswith(tuple(f"@{one}" for one in left_alone)) for status in here):
-            continue
+        if any((status.cause or "").endswith(tuple(f"@{one}" for one in left_alone)) for status in here):
+            continue  # It would be built upon what has failed.
         return dg.RunRequest(partition_key=month, tags={"coupang_assets/started_by": "keep_fresh"})
     if left_alone:
         return dg.SkipReason(f"{', '.join(left_alone)} failed; not tried again until something about it has changed")

@@ -143,7 +143,7 @@ def _tell_plan(context: dg.OpExecutionContext, statuses: Sequence[Status], every
             context.log.info(f"{status.month} {status.name}: {status.state}: {status.text}")
         if every or status.state is not State.FRESH:
             _observe(context, status.month, status.name, status.state.value, status.text, status.cause)
-    stale = sum(status.state is not State.FRESH for status in statuses)
+    stale = sum(not status.settled for status in statuses)
     context.log.info(f"{stale} of {len(statuses)} datasets are stale or may become so" if stale else "all is fresh")
     context.add_output_metadata({"plan": _plan_table(statuses)})
 

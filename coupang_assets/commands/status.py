@@ -42,7 +42,7 @@ def show_status(settings: Settings, month: str, as_json: bool, console: Console)
         statuses = plan(graph, records, [key])
     here = [status for status in statuses.values() if status.month == key]
     later = later_because_of(statuses, key)
-    fresh = all(status.state is State.FRESH for status in here)
+    fresh = all(status.settled for status in here)
     if as_json:
         said = {"month": key, "fresh": fresh, "datasets": _json(here), "later": _json(later)}
         console.file.write(json.dumps(said, ensure_ascii=False, indent=1) + "\n")

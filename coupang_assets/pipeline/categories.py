@@ -17,44 +17,23 @@ def category_keys(frame: pd.DataFrame) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(frame[_CODES].fillna("").astype(str))
 
 
-def ranked_products(raw: ir.Table) -> ir.Table:
-    """Products of each category by rows, most frequent first.
+def unique_categories(raw: ir.Table) -> ir.Table:
+    """``new_unique``: one row a category with its most frequent product and the category's rows.
 
-    Returns:
-        category1‥4, rank (from 1), product_id, ep_title, count (rows of the product), category_count. Products
-        without an id come last; equal counts are ordered by product_id, so that the ranking is one.
+    Of equally frequent products the smallest id; one without an id only where no product of the category has one.
     """
     products = _products(raw)
-    by_category = ibis.window(group_by=_CODES)
-    ranking = ibis.window(
-        group_by=_CODES, order_by=[products.product_id.isnull(), products["count"].desc(), products.product_id]
-    )
-    return products.mutate(
-        rank=ibis.row_number().over(ranking) + 1, category_count=products["count"].sum().over(by_category)
-    )
-
-
-def unique_categories(raw: ir.Table) -> ir.Table:
-    """``new_unique``: one row a category with its most frequent product and the category's rows."""
-    products = _products(raw)
-    # The first of `ranked_products`, as a smallest value: nothing has to be sorted, and no category held as a whole.
+    # A smallest value instead of a ranking: nothing has to be sorted.
     place = ibis.struct(
-        {
-            "no_id": products.product_id.isnull(),
-            "fewer": -products["count"],
-            "product_id": products.product_id,
-            "ep_title": products.ep_title,
-        }
+        {"no_id": products.product_id.isnull(), "fewer": -products["count"], "product_id": products.product_id}
     )
     categories = (
         products.mutate(place=place)
         .group_by(_CODES)
         .aggregate(first=ibis._.place.min(), count=ibis._["count"].sum().cast("int64"))
     )
-    first = categories["first"]
-    return categories.select(
-        product_id=first.product_id, ep_title=first.ep_title, **{n: n for n in _CODES}, count="count"
-    )
+    chosen = categories.mutate(product_id=categories["first"].product_id).drop("first")
+    return _with_titles(chosen, raw).select("product_id", "ep_title", *_CODES, "count")
 
 
 def new_categories(unique: pd.DataFrame, base: pd.DataFrame | None) -> pd.DataFrame:
@@ -80,11 +59,24 @@ def crawl_candidates(raw: ir.Table, per_category: int) -> ir.Table:
 
     A row without a category4 gives none: its products need not belong together.
     """
-    ranked = ranked_products(raw.filter(raw.product_id.notnull(), raw.category4.notnull()))
-    return ranked.filter(ranked["rank"] <= per_category).select(
-        *_CODES, "rank", "product_id", "ep_title", ranked["count"].cast("int64").name("count")
-    )
+    asked = raw.filter(raw.product_id.notnull(), raw.category4.notnull())
+    products = _products(asked)
+    ranking = ibis.window(group_by=_CODES, order_by=[products["count"].desc(), products.product_id])
+    ranked = products.mutate(rank=ibis.row_number().over(ranking) + 1, count=products["count"].cast("int64"))
+    chosen = ranked.filter(ranked["rank"] <= per_category)
+    return _with_titles(chosen, asked).select(*_CODES, "rank", "product_id", "ep_title", "count")
 
 
 def _products(raw: ir.Table) -> ir.Table:
-    return raw.group_by([*_CODES, "product_id"]).aggregate(count=raw.count(), ep_title=raw.ep_title.min())
+    """Rows of each product of each category: category1‥4, product_id, count."""
+    return raw.group_by([*_CODES, "product_id"]).aggregate(count=raw.count())
+
+
+def _with_titles(chosen: ir.Table, raw: ir.Table) -> ir.Table:
+    """Add each chosen product's first title in its category.
+
+    Titles are looked up for the few that are chosen: carried along for all, they are what memory grows with.
+    """
+    keys = [*_CODES, "product_id"]
+    events = raw.inner_join(chosen, [raw[name].identical_to(chosen[name]) for name in keys])
+    return events.group_by(chosen.columns).aggregate(ep_title=events.ep_title.min())

@@ -15,7 +15,7 @@ _SPACE = " \t\n\r\v\f"
 _CODE = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 _CANONICAL = re.compile(r"[0-9]{4}|[1-9][0-9]{4,8}")
 _PATTERN = r"^[0-9]{1,9}(\.0*)?$"
-_USUAL = r"^[0-9]{4}$"
+_USUAL = r"^[0-9]{4}\z"
 
 
 def canonical_code(text: str | None) -> str | None:

@@ -63,6 +63,10 @@ class Step:
 class RefreshRecords(Records, Protocol):
     """Records that are told what was made."""
 
+    def forget(self) -> None:
+        """Others may have been at work: what was read no longer holds."""
+        ...
+
     def made(self, month: str, name: str) -> None:
         """A dataset was made: its record is another one."""
         ...
@@ -106,6 +110,7 @@ def refresh(
     expected = plan(graph, records, months)
     for month in sorted(months):
         with hold(month):
+            records.forget()
             for node in graph.nodes:
                 step = _settle(graph, records, node, month, make, discard_edits, unsettled)
                 if step is None and (before := expected[input_key(node.name, month)]).waiting_for:

@@ -145,6 +145,11 @@ class Status:
         return self.edited and len(self.reasons) > 1
 
     @property
+    def settled(self) -> bool:
+        """Nothing is going to be done about it: it is fresh, or as a person wants it."""
+        return not (self.must_run or self.conflict or self.waiting_for)
+
+    @property
     def must_run(self) -> bool:
         """It is made again. A person's correction or restored version is not."""
         return bool(self.reasons) and not self.edited and not self.restored
@@ -184,7 +189,7 @@ def assess(graph: Graph, records: Records, node: Node, month: str, others: dict[
     manifest = records.manifest(month, node.name)
     reasons = tuple(_reasons(graph, records, node, month, manifest))
     upstream = [key for key in upstream_keys(graph, records, node, month) if key in others]
-    waited = next((key for key in upstream if _is_open(others[key])), None)
+    waited = next((key for key in upstream if not others[key].settled), None)
     causes = [reason.upstream for reason in reasons if reason.upstream] + ([waited] if waited else [])
     first = next(iter(causes), None)
     beyond = others[first].cause if first in others else None
@@ -209,10 +214,6 @@ def requested_base(records: Records, month: str) -> str | None:
     """The base month that a person has named for the month."""
     manifest = records.manifest(month, UPDATED_UNIQUE.name)
     return manifest.base_month if manifest and manifest.base_requested else None
-
-
-def _is_open(status: Status) -> bool:
-    return status.must_run or status.conflict or status.waiting_for is not None
 
 
 def _reasons(graph: Graph, records: Records, node: Node, month: str, manifest: Manifest | None) -> Iterator[Reason]:

@@ -7,6 +7,7 @@ not: what follows from them (``plan``).
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -96,14 +97,24 @@ class DiskRecords:
             self._failed[key] = _failed_check(self._instance, month, name, checks, manifest.run_id)
         return self._failed[key]
 
+    def forget(self) -> None:
+        """Others may have been at work: all but the sources is read again."""
+        for known in self._caches:
+            known.clear()
+        for name in ("_recorded", "_with_dictionary"):
+            self.__dict__.pop(name, None)
+
     def made(self, month: str, name: str) -> None:
         """A dataset was made: what was known of it no longer holds."""
-        caches: tuple[dict, ...] = (self._manifests, self._on_disk, self._versions, self._failed)
-        for known in caches:
+        for known in self._caches:
             known.pop((month, name), None)
-        self._recorded[month] = set()
+        self._recorded.setdefault(month, set())
         if name == COUPANG_CATE_ALL.name:
             self.__dict__.pop("_with_dictionary", None)
+
+    @property
+    def _caches(self) -> tuple[dict[tuple[str, str], Any], ...]:
+        return (self._manifests, self._on_disk, self._versions, self._failed)
 
     @cached_property
     def _recorded(self) -> dict[str, set[str]]:

@@ -28,11 +28,16 @@ def edited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable
         changed.write_text(text.replace(old, new), encoding="utf-8")
         name = ".".join((PACKAGE.name, *Path(file).with_suffix("").parts))
         monkeypatch.setattr(module, "_path", lambda wanted: changed if wanted == name else real(wanted))
-        module._module.cache_clear()
+        forget()
 
     yield edit
     monkeypatch.undo()
-    module._module.cache_clear()
+    forget()
+
+
+def forget() -> None:
+    for known in (module._module, module._definition):
+        known.cache_clear()
 
 
 def versions(settings: Settings) -> dict[str, str | None]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from coupang_assets_tests.benchmarks.month import Month
 
 _CURSOR = "coupang_assets_tests.benchmarks.month_baselines:cursor_to_csv"
+_FINGERPRINT = "coupang_assets_tests.benchmarks.month_ours:fingerprint"
 _SPARK_ROWS_A_DAY = 50_000
 _SPARK_FILES = ("raw/*.csv", "define/*.csv", "new_unique.csv", "coupang_train_*.csv", "category_merge.csv")
 
@@ -44,6 +45,9 @@ def figures(month: Month) -> Iterator[Figure]:
         out = str(month.folder / "cursor.csv")
         cursor = run_part(_CURSOR, port=server.port, table=TABLE, day=day, rows=options.baseline_rows, out=out)
         slow = month.measured("step 1", "PyHive cursor, pandas, to_csv", cursor.seconds, cursor.result["rows"], cursor)
+        warehouse = server.settings().model_dump(mode="json", exclude_none=True)
+        root = str(month.folder / "fingerprint")
+        hashed = run_part(_FINGERPRINT, root=root, warehouse=warehouse, days=options.days)
         found: dict[str, dict[str, str]] = {}
         for way, target in (("orc", 30), ("wire", 5)):
             root = month.folder / f"hive-{way}"

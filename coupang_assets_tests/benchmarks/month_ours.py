@@ -6,13 +6,15 @@ Belongs here: running the graph. Does not: the ways it is compared with (`month_
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from coupang_assets.definitions import MONTH_JOB, build_defs
+from coupang_assets.assets.sources import month_fingerprint
+from coupang_assets.definitions import MONTH_JOB, build_defs, build_resources
 from coupang_assets.settings import Settings
 from coupang_assets_tests.benchmarks.month_data import MONTH
 
@@ -62,6 +64,15 @@ def run_assets(root: str, warehouse: Mapping[str, Any], days: int, datasets: lis
             metadata = event.materialization.metadata
             found |= {"rows": metadata["dagster/row_count"].value, "read_by": metadata["read by"].value}
     return found
+
+
+def fingerprint(root: str, warehouse: Mapping[str, Any], days: int) -> dict:
+    """Hive's part of step 1 alone: the hash of the sampled days by which a change of the source is seen."""
+    settings = Settings(_env_file=None, root=Path(root), warehouse=dict(warehouse), sampling={"days": days})
+    resources = build_resources(settings)
+    started = time.perf_counter()
+    month_fingerprint(resources["warehouse"], resources["layout"], MONTH)
+    return {"seconds": time.perf_counter() - started}
 
 
 def month_folder(root: Path) -> Path:

@@ -25,7 +25,7 @@ def launch(open_page: OpenPage, job: str, picture: Callable[["Page"], None] = la
     from playwright.sync_api import expect
 
     page = open_page("/jobs")
-    page.get_by_role("link", name=job, exact=True).click()
+    page.get_by_text(job, exact=True).first.click()
     page.get_by_role("tab", name="Launchpad").click()
     partition = page.get_by_placeholder("Partition")
     partition.click()
@@ -33,6 +33,8 @@ def launch(open_page: OpenPage, job: str, picture: Callable[["Page"], None] = la
     page.get_by_role("menuitem").get_by_text(MONTH, exact=True).click()
     start = page.get_by_role("button", name="Launch Run")
     expect(start).to_be_enabled()
+    page.mouse.move(0, 0)
+    expect(page.get_by_text("Copy tag")).to_have_count(0)
     picture(page)
     start.click()
     page.wait_for_url("**/runs/*")
@@ -83,8 +85,11 @@ def test_a_month_is_refreshed_from_the_ui(ui: DagsterUI, open_page: OpenPage, pi
     again = {each for each, count in materializations(ui).items() if count > made[each]}
     assert {"category_merge", "cate_dictionary", "rt_category_info_coupang"} <= again
     assert not again & {"raw_dailies", "new_unique", "updated_unique", "diff_data", "crawl_journal", "coupang_cate_all"}
-    runs = ui.graphql("{ runsOrError { ... on Runs { results { status parentRunId assetSelection { path } } } } }")
-    children = [run for run in runs["runsOrError"]["results"] if run["parentRunId"] == run_id]
+    runs = ui.graphql(
+        "{ runsOrError { ... on Runs { results { status tags { key value } assetSelection { path } } } } }"
+    )
+    child_of = {"key": "dagster/parent_run_id", "value": run_id}
+    children = [run for run in runs["runsOrError"]["results"] if child_of in run["tags"]]
     assert {run["assetSelection"][0]["path"][-1] for run in children} == again
     assert {run["status"] for run in children} == {"SUCCESS"}
     page = open_page(f"/assets/category_merge?view=partitions&partition={MONTH}", width=1500, height=760)
@@ -92,10 +97,15 @@ def test_a_month_is_refreshed_from_the_ui(ui: DagsterUI, open_page: OpenPage, pi
     assert shown(page, "state").startswith("made")
 
 
-def test_the_sensor_that_keeps_months_fresh_is_there_and_off(open_page: OpenPage) -> None:
+def test_the_sensor_that_keeps_months_fresh_is_there_and_off(ui: DagsterUI, open_page: OpenPage) -> None:
     from playwright.sync_api import expect
 
     page = open_page("/automation")
-    row = page.get_by_role("row").filter(has=page.get_by_text("keep_fresh", exact=True)).first
-    expect(row).to_be_visible()
-    expect(row.get_by_role("switch").or_(row.get_by_role("checkbox")).first).not_to_be_checked()
+    expect(page.get_by_text("keep_fresh", exact=True)).to_be_visible()
+    found = ui.graphql(
+        '{ sensorsOrError(repositorySelector: { repositoryName: "__repository__", '
+        'repositoryLocationName: "coupang_assets.definitions" }) '
+        "{ ... on Sensors { results { name sensorState { status } } } } }"
+    )
+    (sensor,) = found["sensorsOrError"]["results"]
+    assert sensor == {"name": "keep_fresh", "sensorState": {"status": "STOPPED"}}

@@ -193,7 +193,6 @@ def test_columns_of_the_dictionary_are_traced_to_the_events(
     from playwright.sync_api import expect
 
     page = open_page(f"/assets/cate_dictionary?view=partitions&partition={MONTH}", width=1500, height=1000)
-    expect(_metadata_row(page, "dagster/column_lineage")).to_be_visible()
     lineage = _metadata_row(page, "column lineage")
     for text in ("lv4_code", "coupang_cate_all.category4", "category_merge.category4", "coupang_cate_all.cate4_name"):
         expect(lineage.get_by_text(text, exact=True).first).to_be_visible()

@@ -117,7 +117,9 @@ def test_a_dictionary_corrected_by_hand_is_followed_and_never_overwritten(months
     assert found[f"coupang_cate_all@{MAY}"].state is State.EDITED
     assert found[f"category_merge@{MAY}"].cause == f"coupang_cate_all@{MAY}"
     assert found[f"cate_dictionary@{JUNE}"].cause == f"coupang_cate_all@{MAY}"
+    assert not found[f"category_merge@{MAY}"].settled
     ran = months.ran(MAY, JUNE)
+    assert all(status.settled for status in months.status(MAY, JUNE).values()), "the correction is what is wanted"
     assert {(MAY, "cate_dictionary"), (JUNE, "coupang_cate_all"), (JUNE, "cate_dictionary")} <= ran
     assert (MAY, "coupang_cate_all") not in ran
     assert path.read_text(encoding="utf-8") == corrected
