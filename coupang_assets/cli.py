@@ -280,6 +280,38 @@ def sample(
         build_sample(products, tree, out, first, _console)
 
 
+products = typer.Typer(no_args_is_help=True, help="The product table of PostgreSQL: export it, classify its products.")
+app.add_typer(products, name="products")
+
+
+@products.command(name="export")
+def products_export(
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Read the whole table, also where what has changed would do.")
+    ] = False,
+) -> None:
+    """Write all products to products_all.csv and products_all.parquet."""
+    with _reported() as settings:
+        from coupang_assets.commands.products import export_products
+
+        if not export_products(settings, whole, _console):
+            raise typer.Exit(1)
+
+
+@products.command(name="classify")
+def products_classify(
+    month: Annotated[
+        str | None, typer.Option(help="Month whose classifier is used, YYYY_MM; default: the latest with one.")
+    ] = None,
+) -> None:
+    """Write the categories of new and renamed products to a table beside theirs."""
+    with _reported() as settings:
+        from coupang_assets.commands.products import classify_products
+
+        if not classify_products(settings, month, _console):
+            raise typer.Exit(1)
+
+
 @contextmanager
 def _reported() -> Iterator[Settings]:
     try:

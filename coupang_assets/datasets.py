@@ -16,6 +16,7 @@ class Kind(StrEnum):
     FILES = "files"
     JOURNAL = "journal"
     HIVE = "hive"
+    TABLE = "table"
 
 
 class Step(StrEnum):
@@ -27,6 +28,7 @@ class Step(StrEnum):
     REFINEMENT = "step4_refined"
     DICTIONARY_TABLE = "step5_hive"
     CLASSIFIER = "step6_classifier"
+    PRODUCTS = "products"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Dataset:
     Attributes:
         paths: file templates under the month's folder; ``{day}``, ``{month}``, ``{cap}`` are filled in.
         large: rows flow through the engine; otherwise the table is thousands of rows and is handled in pandas.
+        read_locally: it is made by the engine but bounded, and what reads it are programs of one machine: it is read
+            with DuckDB whichever engine wrote it.
         editable: a person may correct it by hand, so a file that differs from its manifest is read (after full
             validation) instead of refused.
         based_on_earlier_month: it is made from the base month too.
@@ -62,6 +66,7 @@ class Dataset:
     paths: tuple[str, ...]
     columns: tuple[Column, ...] = ()
     large: bool = False
+    read_locally: bool = False
     editable: bool = False
     based_on_earlier_month: bool = False
     on_request: bool = False
@@ -247,6 +252,7 @@ COUPANG_TRAIN = Dataset(
         Column("split", "train, valid or test; by product", nullable=False),
     ),
     large=True,
+    read_locally=True,
     unique=(("ep_title", "category4"),),
     sort=("category4", "product_id", "ep_title"),
 )
@@ -293,3 +299,21 @@ DATASETS: dict[str, Dataset] = {
         CLASSIFIER_REPORT,
     )
 }
+
+PRODUCTS_ALL = Dataset(
+    "products_all",
+    Step.PRODUCTS,
+    Kind.FILES,
+    "All products of the PostgreSQL table as of one moment, as CSV (UTF-8 with BOM) and as Parquet.",
+    ("products_all.csv", "products_all.parquet"),
+)
+PRODUCT_PREDICTIONS = Dataset(
+    "product_predictions",
+    Step.PRODUCTS,
+    Kind.TABLE,
+    "Predicted categories of the products, in a PostgreSQL table of their own: one row a product and model version.",
+    (),
+)
+
+# Not monthly: each has one version, the latest.
+PRODUCT_DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (PRODUCTS_ALL, PRODUCT_PREDICTIONS)}

@@ -11,6 +11,7 @@ import dagster as dg
 
 from coupang_assets.assets import (
     checks,
+    products,
     refreshing,
     sources,
     step1_raw_data,
@@ -25,15 +26,19 @@ from coupang_assets.assets.keep_fresh import keep_fresh_sensor
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.crawling.options import CrawlOptions
 from coupang_assets.crawling.shop import RealShop, Shop
-from coupang_assets.datasets import DATASETS, RECHECK
+from coupang_assets.datasets import DATASETS, PRODUCT_PREDICTIONS, PRODUCTS_ALL, RECHECK, Step
 from coupang_assets.engines.duckdb import DuckDBEngine
+from coupang_assets.engines.spark import SparkEngine
+from coupang_assets.products.connection import ProductsSource, ServerSource
 from coupang_assets.sample.events import EventOptions
 from coupang_assets.sample.generate import WorldOptions
+from coupang_assets.sample.product_source import EmbeddedSource
 from coupang_assets.sample.source import SampleSource
 from coupang_assets.settings import Settings, load_settings
 from coupang_assets.storage.base_month import BaseMonth
 from coupang_assets.storage.beta import beta_accepted
 from coupang_assets.storage.hive_table import hive_table_io_manager
+from coupang_assets.storage.latest_files import latest_files_io_manager
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.made_from import InputVersions
 from coupang_assets.storage.run_lock import run_lock
@@ -44,6 +49,8 @@ from coupang_assets.warehouse.hiveserver2 import HiveServer2Warehouse
 
 MONTH_JOB = "month"
 RECHECK_JOB = "recheck_month"
+EXPORT_JOB = "export_products"
+CLASSIFY_JOB = "classify_products"
 _STEPS = (
     step1_raw_data,
     step2_new_categories,
@@ -61,10 +68,13 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         WorldOptions(seed=settings.sample.seed),
         EventOptions(events=settings.sample.events_per_day, seed=settings.sample.seed, rt_cd=settings.events.rt_cd),
     )
+    spill = settings.root / ".spill"
+    duckdb = DuckDBEngine(settings.engine, spill)
     return {
         "settings": settings,
         "layout": Layout(settings),
-        "engine": DuckDBEngine(settings.engine, settings.root / ".spill"),
+        "engine": SparkEngine(settings.engine, spill) if settings.engine.kind == "spark" else duckdb,
+        "local_engine": duckdb,
         "warehouse": _warehouse(settings, sample),
         "shop": _shop(settings, sample),
         "base_month": BaseMonth.configure_at_launch(),
@@ -72,6 +82,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "run_lock": run_lock,
         "spec_files": spec_files_io_manager,
         "hive_table": hive_table_io_manager,
+        "products_source": _products(settings, sample),
+        products.IO_MANAGER: latest_files_io_manager,
     }
 
 
@@ -87,9 +99,12 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     with beta_accepted():
         assets = [*sources.assets(monthly), *(asset for step in _STEPS for asset in step.assets(monthly))]
         asset_checks = checks.checks(monthly)
+        assets += products.assets(settings)
     month_job = dg.define_asset_job(
         MONTH_JOB,
-        selection=dg.AssetSelection.all() - dg.AssetSelection.assets(sources.EVENTS, sources.SHOP, *_on_request()),
+        selection=dg.AssetSelection.all()
+        - dg.AssetSelection.assets(sources.EVENTS, sources.SHOP, *_on_request())
+        - dg.AssetSelection.groups(Step.PRODUCTS.value),
         description="One work month, from Hive to the classifier.",
     )
     recheck_job = dg.define_asset_job(
@@ -97,12 +112,31 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         selection=dg.AssetSelection.assets(RECHECK.name),
         description="Asks the shop again for a share of a month's known categories; run it when you want to know.",
     )
+    export_job = dg.define_asset_job(
+        EXPORT_JOB,
+        selection=dg.AssetSelection.assets(PRODUCTS_ALL.name),
+        description="The product table of PostgreSQL as it is now, as CSV and Parquet.",
+    )
+    classify_job = dg.define_asset_job(
+        CLASSIFY_JOB,
+        selection=dg.AssetSelection.assets(PRODUCT_PREDICTIONS.name),
+        description="Classifies the products that are new or renamed since the last time.",
+    )
     definitions = dg.Definitions(
         assets=assets,
         asset_checks=asset_checks,
-        jobs=[month_job, recheck_job, *refreshing.jobs(monthly, lambda: definitions, MONTH_JOB)],
+        jobs=[
+            month_job,
+            recheck_job,
+            export_job,
+            classify_job,
+            *refreshing.jobs(monthly, lambda: definitions, MONTH_JOB),
+        ],
         schedules=[monthly_schedule(settings, MONTH_JOB)],
-        sensors=[keep_fresh_sensor(settings, lambda: definitions)],
+        sensors=[
+            keep_fresh_sensor(settings, lambda: definitions),
+            products.new_products_sensor(settings, CLASSIFY_JOB),
+        ],
         resources={**build_resources(settings), **(resource_overrides or {})},
         # Steps follow each other and share one engine and its memory limit, so a run is one process.
         executor=dg.in_process_executor,
@@ -119,6 +153,13 @@ def _warehouse(settings: Settings, sample: SampleSource) -> Warehouse:
         return HiveServer2Warehouse(settings.warehouse, settings.events, settings.root / ".spill")
     fill_day = sample.ensure_day if settings.sample.enabled else None
     return EmbeddedWarehouse(settings.warehouse_folder, settings.events, fill_day)
+
+
+def _products(settings: Settings, sample: SampleSource) -> ProductsSource:
+    if not settings.products.is_embedded:
+        return ServerSource(settings.products)
+    options = settings.sample
+    return EmbeddedSource(settings.root / "postgres", settings.products, sample, options.products, options.seed)
 
 
 class _SampleShop:

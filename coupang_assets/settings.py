@@ -4,6 +4,8 @@ Belongs here: what a user may set (``COUPANG_…``; nested groups with ``__``, a
 Does not: anything derived from a setting, and any second place that reads the environment.
 """
 
+import os
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from coupang_assets.errors import CoupangAssetsError
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
+# What Spark itself keeps out of its logs.
+_SECRET = re.compile(r"secret|password|passwd|token|access[.-]?key|credential", re.IGNORECASE)
 QualifiedIdentifier = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", max_length=256)
 ]
@@ -101,14 +105,60 @@ class WarehouseSettings(BaseModel):
         return self
 
 
+class SparkSettings(BaseModel):
+    """Where Spark runs, for ``COUPANG_ENGINE__KIND=spark``. It reads and writes below the root, which it must share."""
+
+    master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[(\*|[1-9][0-9]*)(,[1-9][0-9]*)?\])?|spark://[A-Za-z0-9_.:,-]+|yarn|k8s://[A-Za-z0-9_.:/-]+)$",
+        description="local[*]: this machine's cores; spark://host:7077, yarn, k8s://…: a cluster",
+    )
+    remote: str | None = Field(
+        None,
+        pattern=r"^sc://[A-Za-z0-9_.-]+(:[0-9]{1,5})?(/[^\s'\"]*)?$",
+        description="a Spark Connect server instead of a master: sc://host:15002",
+    )
+    metastore: str | None = Field(
+        None,
+        pattern=r"^thrift://[A-Za-z0-9_.-]+:[0-9]{1,5}(,thrift://[A-Za-z0-9_.-]+:[0-9]{1,5})*$",
+        description="Hive's metastore, so that Spark reads the table of events as Hive has it: thrift://host:9083; "
+        "unset: Spark reads the ORC files where Hive says they are (a Connect server has a metastore of its own)",
+    )
+    conf: dict[
+        Annotated[str, StringConstraints(pattern=r"^spark\.[A-Za-z0-9_.-]+$", max_length=256)],
+        Annotated[str, StringConstraints(pattern=r"^[^\r\n\x00]*$", max_length=4096)],
+    ] = Field(
+        {},
+        description='further settings of Spark, as JSON: {"spark.executor.memory": "8g"}; secrets belong into Spark\'s '
+        "own files, not here",
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "SparkSettings":
+        if self.remote is not None and {"master", "metastore"} & self.model_fields_set:
+            raise ValueError("a Spark Connect server (remote) has its own master and metastore: set only one of them")
+        if secret := sorted(name for name in self.conf if _SECRET.search(name)):
+            raise ValueError(
+                f"{', '.join(secret)} is a secret, which belongs into spark-defaults.conf or core-site.xml"
+            )
+        if self.remote is not None and "token=" in self.remote:
+            raise ValueError("a token is a secret, which belongs into SPARK_CONNECT_AUTHENTICATE_TOKEN")
+        return self
+
+
 class EngineSettings(BaseModel):
     """The engine large tables flow through."""
 
-    kind: Literal["duckdb"] = "duckdb"
-    threads: int | None = Field(None, ge=1, description="default: the machine's cores")
-    memory_limit: str = Field(
-        "1GB", pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$", description="beyond it DuckDB spills to disk"
+    kind: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="duckdb: this machine alone; spark: for data that outgrow one machine"
     )
+    threads: int | None = Field(None, ge=1, description="of DuckDB; default: the machine's cores")
+    memory_limit: str = Field(
+        "1GB",
+        pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$",
+        description="beyond it DuckDB spills to disk; heap of a Spark that runs on this machine",
+    )
+    spark: SparkSettings = SparkSettings()
 
 
 class ShopSettings(BaseModel):
@@ -188,11 +238,55 @@ class RefreshSettings(BaseModel):
     look_every_minutes: float = Field(60.0, ge=0, description="before a month's source is looked at again")
 
 
+PostgresName = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=63)]
+
+
+class PredictionsSettings(BaseModel):
+    """The table that predicted categories of products are written to."""
+
+    schema_name: PostgresName | None = Field(None, description="its schema; default: that of the product table")
+    table: PostgresName = Field("product_predictions", description="the table; made when it is not there")
+    name_column: PostgresName = Field("name", description="column of the product table that is classified")
+    top_k: int = Field(3, ge=1, le=50, description="categories kept a product")
+    review_below: float = Field(0.5, ge=0, le=1, description="score below which a person is to look at a product")
+    look_every_seconds: int = Field(300, ge=30, description="between looks of the sensor new_products")
+
+
+class ProductsSettings(BaseModel):
+    """The PostgreSQL table of products (spec 001). Host, port, user and password are libpq's variables (PGHOST, …)."""
+
+    kind: Literal["auto", "embedded", "postgresql"] = Field(
+        "auto",
+        description="postgresql: the server that PGHOST or PGSERVICE names; embedded: one under the root with made-up "
+        "products; auto: the named one if there is any",
+    )
+    database: PostgresName = Field("danawa_crawlingdb", description="database of the table")
+    schema_name: PostgresName = Field("public1", description="its schema")
+    table: PostgresName = Field("products", description="the table, or a view")
+    key_column: PostgresName | None = Field(None, description="identifies a row; default: the primary key")
+    modified_column: PostgresName = Field(
+        "modified_at", description="time of a row's last change; with it only changed rows are read again"
+    )
+    text_columns: list[PostgresName] = Field([], description="columns kept as text in Parquet, whatever their type")
+    whole_above_share: float = Field(
+        0.3, ge=0, le=1, description="of rows that changed; above it the whole table is read again"
+    )
+    connect_timeout_seconds: float = Field(30.0, gt=0, description="to reach the server and log in")
+    predictions: PredictionsSettings = PredictionsSettings()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the embedded server is used."""
+        named = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
+        return self.kind == "embedded" or (self.kind == "auto" and not named)
+
+
 class SampleSettings(BaseModel):
     """The embedded default's made-up world, used while no real table and shop are set."""
 
     enabled: bool = Field(True, description="make missing days of the embedded warehouse")
     events_per_day: int = Field(20_000, ge=1)
+    products: int = Field(11_356, ge=1, description="rows of the embedded PostgreSQL's product table when it is made")
     seed: int = 300
 
 
@@ -218,6 +312,7 @@ class Settings(BaseSettings):
     shop: ShopSettings = ShopSettings()
     training: TrainingSettings = TrainingSettings()
     refresh: RefreshSettings = RefreshSettings()
+    products: ProductsSettings = ProductsSettings()
     sample: SampleSettings = SampleSettings()
     history: HistorySettings = HistorySettings()
 

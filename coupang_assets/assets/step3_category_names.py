@@ -53,7 +53,7 @@ class RecheckConfig(dg.Config):
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``crawl_candidates``, ``crawl_journal``, ``coupang_cate_all``, ``recheck``."""
 
-    @monthly.asset(CRAWL_CANDIDATES, settings=("shop.candidates",), kinds=("duckdb",))
+    @monthly.asset(CRAWL_CANDIDATES, settings=("shop.candidates",), kinds=(monthly.settings.engine.kind,))
     def crawl_candidates(
         context: dg.AssetExecutionContext,
         raw_dailies: ir.Table,

@@ -33,7 +33,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     ) -> pd.DataFrame:
         return refinement.dictionary(coupang_cate_all, new_unique, category_merge)
 
-    @monthly.asset(DEFINE_DAILIES, kinds=("duckdb",))
+    @monthly.asset(DEFINE_DAILIES, kinds=(monthly.settings.engine.kind,))
     def define_dailies(
         context: dg.AssetExecutionContext,
         raw_dailies: Mapping[str, ir.Table],

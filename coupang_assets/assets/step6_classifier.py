@@ -22,7 +22,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``coupang_train``, ``bpe_tokenizer``, ``btm_percent_dict``, ``classifier_report``."""
 
     @monthly.asset(
-        COUPANG_TRAIN, settings=("training.cap", "training.valid_share", "training.test_share"), kinds=("duckdb",)
+        COUPANG_TRAIN,
+        settings=("training.cap", "training.valid_share", "training.test_share"),
+        kinds=(monthly.settings.engine.kind,),
     )
     def coupang_train(define_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> ir.Table:
         training = settings.training

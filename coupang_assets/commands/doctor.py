@@ -1,4 +1,4 @@
-"""``coupang-assets doctor``: can everything a month needs be used?"""
+"""``coupang-assets doctor``: can everything a month needs be used, and the server of products if one is set?"""
 
 import tempfile
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from coupang_assets.commands.instance import open_instance
 from coupang_assets.definitions import build_resources
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import current_month, day_key
+from coupang_assets.products.source_table import describe_table
 from coupang_assets.settings import Settings
 from coupang_assets.storage.disk import month_bytes, require_space
 
@@ -25,9 +26,11 @@ def examine(settings: Settings, console: Console) -> bool:
         "disk": lambda: _disk(settings),
         "hive": lambda: _hive(settings, resources),
         "shop": lambda: _shop(resources),
-        "engine": lambda: _engine(resources),
+        "engine": lambda: resources["engine"].describe(),
         "dagster": lambda: f"history in {_home(settings)}",
     }
+    if not settings.products.is_embedded:
+        parts["products"] = lambda: _products(settings, resources)
     good = True
     for name, look in parts.items():
         try:
@@ -95,9 +98,15 @@ def _shop(resources: dict) -> str:
     return f"{shop.describe()} answers (robots.txt: status {status})"
 
 
-def _engine(resources: dict) -> str:
-    version = resources["engine"].backend.version
-    return f"DuckDB {version}"
+def _products(settings: Settings, resources: dict) -> str:
+    with resources["products_source"].connect() as connection:
+        table = describe_table(connection, settings.products)
+    key = table.key.name if table.key else "none"
+    modified = table.modified.name if table.modified else "none"
+    return (
+        f"{table.schema}.{table.name} of {settings.products.database}: {len(table.columns)} columns, "
+        f"key {key}, time of change {modified}"
+    )
 
 
 def _home(settings: Settings) -> str:

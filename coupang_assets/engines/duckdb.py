@@ -3,20 +3,16 @@
 import errno
 import itertools
 import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.dataset as ds
-from filelock import FileLock, Timeout
 
+from coupang_assets.engines.spill import SpillFolder
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import EngineSettings
 
@@ -32,20 +28,9 @@ class DuckDBEngine:
 
     def __init__(self, settings: EngineSettings, spill_folder: Path) -> None:
         self._settings = settings
-        self._spill_parent = spill_folder
+        self._spill = SpillFolder(spill_folder, "duckdb")
         self._names = (f"events_{n}" for n in itertools.count())
         self._stream_error: Exception | None = None
-
-    @cached_property
-    def _spill_folder(self) -> Path:
-        self._spill_parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self._spill_parent / ".lock"):
-            _remove_abandoned(self._spill_parent)
-            folder = Path(tempfile.mkdtemp(prefix="duckdb-", dir=self._spill_parent))
-            self._in_use = FileLock(folder / ".lock")
-            self._in_use.acquire()
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
 
     @cached_property
     def backend(self) -> "Backend":
@@ -54,7 +39,7 @@ class DuckDBEngine:
 
         options: dict[str, object] = {
             "memory_limit": self._settings.memory_limit,
-            "temp_directory": str(self._spill_folder),
+            "temp_directory": str(self._spill.path),
             # Nothing is ever fetched from the network by the engine.
             "autoinstall_known_extensions": False,
         }
@@ -65,9 +50,9 @@ class DuckDBEngine:
         backend.raw_sql("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         return backend
 
-    def read_csv(self, path: Path, columns: Sequence[str]) -> ir.Table:
+    def read_csv(self, paths: Sequence[Path], columns: Sequence[str]) -> ir.Table:
         return self.backend.read_csv(
-            str(path),
+            [str(path) for path in paths],
             header=True,
             columns=dict.fromkeys(columns, "VARCHAR"),
             auto_detect=False,
@@ -77,11 +62,6 @@ class DuckDBEngine:
             strict_mode=True,
             max_line_size=_MAX_FIELD_BYTES,
         )
-
-    def read_arrow(self, dataset: ds.Dataset) -> ir.Table:
-        name = next(self._names)
-        self.backend.con.register(name, dataset)
-        return self.backend.table(name)
 
     def read_stream(self, batches: pa.RecordBatchReader) -> ir.Table:
         name = next(self._names)
@@ -124,7 +104,7 @@ class DuckDBEngine:
             return of_stream
         if isinstance(error, duckdb.OutOfMemoryException):
             return CoupangAssetsError(
-                f"the engine ran out of memory or spill space in {self._spill_folder}: {error}",
+                f"the engine ran out of memory or spill space in {self._spill.path}: {error}",
                 "raise COUPANG_ENGINE__MEMORY_LIMIT, or free disk space",
             )
         if isinstance(error, duckdb.IOException):
@@ -143,17 +123,11 @@ class DuckDBEngine:
             self._stream_error = error
             raise
 
+    def describe(self) -> str:
+        return f"DuckDB {self.backend.version}"
+
     def close(self) -> None:
         if "backend" in self.__dict__:
             self.backend.disconnect()
             del self.__dict__["backend"]
-        if "_spill_folder" in self.__dict__:
-            shutil.rmtree(self._spill_folder, ignore_errors=True)
-            del self.__dict__["_spill_folder"]
-
-
-def _remove_abandoned(parent: Path) -> None:
-    """Spill folders of processes that were killed: nobody holds their lock."""
-    for folder in parent.glob("duckdb-*"):
-        with suppress(Timeout), FileLock(folder / ".lock", timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
+        self._spill.remove()

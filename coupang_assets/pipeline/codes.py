@@ -14,7 +14,8 @@ WIDTH = 4
 _SPACE = " \t\n\r\v\f"
 _CODE = re.compile(r"\d{1,9}(\.0*)?", re.ASCII)
 _CANONICAL = re.compile(r"[0-9]{4}|[1-9][0-9]{4,8}")
-_PATTERN = r"^[0-9]{1,9}(\.0*)?$"
+# The end as \z: in Java's expressions, which are Spark's, $ matches before a line end too.
+_PATTERN = r"^[0-9]{1,9}(\.0*)?\z"
 _USUAL = r"^[0-9]{4}\z"
 
 
@@ -46,7 +47,7 @@ def is_code_expr(column: ir.Column) -> ir.BooleanValue:
 def canonical_code_expr(column: ir.Column) -> ir.StringValue:
     """The canonical form of a column of codes (string, int or double); null where there is none or it is no code."""
     text = column.cast("string").strip()
-    digits = text.re_extract(r"^([0-9]{1,9})(\.0*)?$", 1).nullif("").cast("int64").cast("string")
+    digits = text.re_extract(r"^([0-9]{1,9})(\.0*)?\z", 1).nullif("").cast("int64").cast("string")
     padded = ibis.ifelse(digits.length() < WIDTH, digits.lpad(WIDTH, "0"), digits)
     # Nearly all codes are as they should be, and to see that costs half of making them so.
     return ibis.ifelse(text.re_search(_USUAL), text, padded)

@@ -81,7 +81,7 @@ def event_quality(events: ir.Table) -> EventQuality:
 
 
 def _without_point(text: ir.StringValue) -> ir.StringValue:
-    return ibis.ifelse(text.endswith(".0"), text.re_replace(r"\.0$", ""), text)
+    return ibis.ifelse(text.endswith(".0"), text.re_replace(r"\.0\z", ""), text)
 
 
 def _text(column: ir.Column) -> ir.StringValue:

@@ -14,6 +14,8 @@ same code that reads the real ones.
 | `events.py` | a day of events as one ORC file |
 | `shop.py`, `pages.py` | the loopback shop and its HTML |
 | `source.py` | a folder that holds a world and fills a table with days on demand |
+| `products.py` | the rows of the product table |
+| `postgres.py`, `product_source.py` | a PostgreSQL under the root, filled with them |
 """
 
 from coupang_assets.sample.source import SampleSource

@@ -2,7 +2,9 @@
 
 Each file is written under a hidden temporary name in its own folder, and its content is kept in the history. A
 pending record that names them all is the point of no return: before it nothing has changed, after it whoever comes
-next finishes the renames and the history's log. Belongs here: that protocol. Does not: what is in the files.
+next finishes the renames and the history's log. A file may be a folder of part files; no file system replaces a folder,
+or a file by one, in a single rename, so the old version is first put aside under another hidden name.
+Belongs here: that protocol. Does not: what is in the files.
 """
 
 import os
@@ -18,11 +20,16 @@ from coupang_assets.storage import version_log
 from coupang_assets.storage.edits import keep_edit
 from coupang_assets.storage.history import History
 from coupang_assets.storage.manifest import FOLDER, FileRecord, Manifest, manifest_path, record_file
+from coupang_assets.storage.part_files import fsync_content, remove_content
 
 
 def temporary_name(path: Path) -> Path:
     """The hidden name a file of a dataset has in its own folder until the commit."""
     return path.with_name(f".{path.name}.tmp")
+
+
+def _old_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.old")
 
 
 class _Pending(BaseModel):
@@ -79,7 +86,7 @@ def commit(
         pending = _Pending(manifest=manifest, remove=list(remove))
         try:
             for record in manifest.files:
-                fsync_path(written(record))
+                fsync_content(written(record))
             if history:
                 if not in_place:
                     keep_edit(history, month_folder, manifest.dataset)
@@ -102,7 +109,7 @@ def commit(
 def discard(month_folder: Path, names: Sequence[str]) -> None:
     """Remove what was written of a version that is not going to be: on a full disk it is in the way of the next."""
     for name in names:
-        temporary_name(month_folder / name).unlink(missing_ok=True)
+        remove_content(temporary_name(month_folder / name))
 
 
 def recover(month_folder: Path, dataset: str) -> bool:
@@ -118,10 +125,14 @@ def _finish(month_folder: Path, pending: _Pending) -> None:
     for record in pending.manifest.files:
         path = month_folder / record.path
         if (temporary := temporary_name(path)).exists():
+            if path.is_dir() or (path.exists() and temporary.is_dir()):
+                remove_content(_old_name(path))
+                path.replace(_old_name(path))
             temporary.replace(path)
+        remove_content(_old_name(path))
         folders.add(path.parent)
     for name in pending.remove:
-        (month_folder / name).unlink(missing_ok=True)
+        remove_content(month_folder / name)
     for folder in folders:
         fsync_path(folder)
     write_text(manifest_path(month_folder, pending.manifest.dataset), pending.manifest.model_dump_json(indent=1))

@@ -1,6 +1,7 @@
 """CSV files of the specification to tables and back, with errors that name file, row and column.
 
-Reads what we write and what pandas wrote before us: a leading unnamed index column, a BOM, codes as ``123.0``.
+Reads what we write, one file or a folder of part files, and what pandas wrote before us: a leading unnamed index
+column, a BOM, codes as ``123.0``.
 Belongs here: the text format. Does not: where files are (``layout``) or what columns mean (``datasets``).
 """
 
@@ -19,6 +20,7 @@ from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.codes import canonical_code, canonical_code_expr, is_code_expr
 from coupang_assets.storage.frame_types import validate_frame
+from coupang_assets.storage.part_files import part_files
 
 csv.field_size_limit(sys.maxsize)
 _UNNAMED = {"", "Unnamed: 0"}
@@ -30,8 +32,17 @@ def read_header(dataset: Dataset, path: Path) -> list[str]:
     """Columns of a file in file order, an unnamed index column as ``""``.
 
     Raises:
-        CoupangAssetsError: the file is empty or not UTF-8, or columns are missing, unknown or doubled.
+        CoupangAssetsError: the file is empty or not UTF-8, columns are missing, unknown or doubled, or parts differ.
     """
+    first, *others = (_header_of(dataset, part) for part in part_files(path))
+    if odd := [part for part, header in zip(part_files(path)[1:], others, strict=True) if header != first]:
+        raise CoupangAssetsError(
+            f"{odd[0]} has other columns than the parts before it", f"materialize {dataset.name} again"
+        )
+    return first
+
+
+def _header_of(dataset: Dataset, path: Path) -> list[str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file, strict=True), None)
@@ -68,6 +79,13 @@ def read_frame(dataset: Dataset, path: Path) -> pd.DataFrame:
         CoupangAssetsError: file, row and column of the first thing that is wrong.
     """
     header = read_header(dataset, path)
+    parts = [_read_part(dataset, part, header) for part in part_files(path)]
+    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    validate_frame(dataset, frame, str(path))
+    return frame
+
+
+def _read_part(dataset: Dataset, path: Path, header: list[str]) -> pd.DataFrame:
     _require_final_newline(dataset, path)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -89,9 +107,7 @@ def read_frame(dataset: Dataset, path: Path) -> pd.DataFrame:
             f"correct the file, or materialize {dataset.name} again",
         ) from None
     raw = pd.DataFrame(rows, columns=header, dtype=object)
-    frame = pd.DataFrame({column.name: _parse(path, column, raw[column.name], lines) for column in dataset.columns})
-    validate_frame(dataset, frame, str(path))
-    return frame
+    return pd.DataFrame({column.name: _parse(path, column, raw[column.name], lines) for column in dataset.columns})
 
 
 def write_frame(dataset: Dataset, frame: pd.DataFrame, path: Path) -> int:
@@ -116,11 +132,13 @@ def read_table(dataset: Dataset, path: Path, engine: Engine, trusted: bool) -> i
     """
     header = read_header(dataset, path)
     names = [name or "unnamed_index" for name in header]
-    table = engine.read_csv(path, names).select(list(dataset.column_names))
+    parts = part_files(path)
+    table = engine.read_csv(parts, names).select(list(dataset.column_names))
     if trusted:
         return table.cast({column.name: column.type for column in dataset.columns if column.type != "string"})
-    _require_final_newline(dataset, path)
-    _require_valid_rows(dataset, path, table, engine)
+    for part in parts:
+        _require_final_newline(dataset, part)
+        _require_valid_rows(dataset, part, engine.read_csv([part], names).select(list(dataset.column_names)), engine)
     return table.mutate(
         **{name: canonical_code_expr(table[name]) for name in dataset.code_columns},
         **{column.name: table[column.name].cast(column.type) for column in dataset.columns if column.type != "string"},
@@ -143,8 +161,9 @@ def write_table(dataset: Dataset, table: ir.Table, path: Path, engine: Engine) -
 
 
 def preview(path: Path, rows: int = 8) -> pd.DataFrame:
-    """The first rows of a file as text."""
-    return pd.read_csv(path, dtype=str, keep_default_na=False, nrows=rows, encoding="utf-8-sig")
+    """The first rows of a file, or of the first part of a folder, as text."""
+    first, *_ = part_files(path)
+    return pd.read_csv(first, dtype=str, keep_default_na=False, nrows=rows, encoding="utf-8-sig")
 
 
 def _parse(path: Path, column: Column, values: pd.Series, lines: list[int]) -> pd.Series:
@@ -200,13 +219,14 @@ def _require_valid_rows(dataset: Dataset, path: Path, table: ir.Table, engine: E
     valid = [is_code_expr(table[column.name]) for column in dataset.columns if column.code]
     valid += [table[column.name].try_cast("int64").notnull() for column in dataset.columns if column.type == "int64"]
     valid += [table[column.name].notnull() for column in dataset.columns if not column.nullable]
-    numbered = table.mutate(data_row=ibis.row_number() + 1, valid=ibis.and_(*valid).fill_null(False))
+    checked = table.mutate(valid=ibis.and_(*valid).fill_null(False))
     with engine.reading(str(path), f"correct the file, or materialize {dataset.name} again"):
-        wrong = numbered.filter(~numbered.valid).order_by("data_row").limit(1).execute()
-    if len(wrong):
-        row = wrong.iloc[0]
-        shown = {name: row[name] for name in dataset.column_names if name != "ep_title"}
-        raise CoupangAssetsError(
-            f"{path}, data row {row['data_row']}: a code or number does not hold, or a field is missing: {shown}",
-            "correct the row in the file",
-        )
+        if not len(checked.filter(~checked.valid).limit(1).execute()):
+            return
+        numbered = checked.mutate(data_row=ibis.row_number() + 1)
+        row = numbered.filter(~numbered.valid).order_by("data_row").limit(1).execute().iloc[0]
+    shown = {name: row[name] for name in dataset.column_names if name != "ep_title"}
+    raise CoupangAssetsError(
+        f"{path}, data row {row['data_row']}: a code or number does not hold, or a field is missing: {shown}",
+        "correct the row in the file",
+    )

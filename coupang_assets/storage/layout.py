@@ -24,6 +24,11 @@ class Layout:
     def root(self) -> Path:
         return self.settings.root
 
+    @property
+    def products_folder(self) -> Path:
+        """The folder of the datasets that are not monthly."""
+        return self.root / "products"
+
     def month_folder(self, month: str) -> Path:
         """The month's folder as we write it."""
         return self.root / "data" / month

@@ -11,7 +11,7 @@ from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import month_key
 from coupang_assets.storage.commit import recover
 from coupang_assets.storage.layout import Layout
-from coupang_assets.storage.manifest import Manifest, is_as_recorded, read_manifest
+from coupang_assets.storage.manifest import Manifest, changed_file, is_as_recorded, read_manifest
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,14 @@ def locate(layout: Layout, dataset: Dataset, month: str) -> Located:
         raise CoupangAssetsError(f"{dataset.name} of {month} is not there: {', '.join(missing[:3])}", remedy)
     if manifest is None:
         return Located(month, paths, False, False, None)
-    changed = [path for path, record in zip(paths, manifest.files, strict=True) if not is_as_recorded(path, record)]
+    records = dict(zip(paths, manifest.files, strict=True))
+    changed = [path for path, record in records.items() if not is_as_recorded(path, record)]
     # A journal is only ever appended to; a crawl that was killed has answers in it that no manifest knows yet.
     if changed and not dataset.editable and dataset.kind is not Kind.JOURNAL:
         raise CoupangAssetsError(
-            f"{changed[0]} is not what was written: it is torn, or was changed by another program", remedy + " again"
+            f"{changed_file(changed[0], records[changed[0]])} is not what was written: "
+            "it is torn, or was changed by another program",
+            remedy + " again",
         )
     return Located(month, paths, not changed and manifest.code_version is not None, bool(changed), manifest)
 

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from coupang_assets.errors import CoupangAssetsError
-from coupang_assets.files import sha256_file
+from coupang_assets.storage.part_files import changed_ns, content_sha256, content_size, part_sizes
 
 FOLDER = ".manifests"
 Origin = Literal["materialized", "restored", "adopted", "edited"]
@@ -21,7 +21,8 @@ Origin = Literal["materialized", "restored", "adopted", "edited"]
 class FileRecord(BaseModel):
     """One file: path relative to the month's folder, size in bytes, SHA-256, rows (None where it has none).
 
-    The modification time lets a reader skip the hash while a file is untouched.
+    Of a folder of part files, size and hash are those of its content as one file, and ``parts`` has the size of each
+    part by name. The modification time lets a reader skip the hash while a file is untouched.
     """
 
     path: str
@@ -29,6 +30,7 @@ class FileRecord(BaseModel):
     sha256: str
     mtime_ns: int
     rows: int | None = None
+    parts: dict[str, int] = {}
 
 
 class Manifest(BaseModel):
@@ -86,16 +88,28 @@ def input_key(name: str, month: str) -> str:
 
 def record_file(path: Path, name: str, rows: int | None = None) -> FileRecord:
     """The record of a written file that is to be called ``name``."""
-    stat = path.stat()
-    return FileRecord(path=name, bytes=stat.st_size, sha256=sha256_file(path), mtime_ns=stat.st_mtime_ns, rows=rows)
+    return FileRecord(
+        path=name,
+        bytes=content_size(path),
+        sha256=content_sha256(path),
+        mtime_ns=changed_ns(path),
+        rows=rows,
+        parts=part_sizes(path),
+    )
 
 
 def is_as_recorded(path: Path, record: FileRecord) -> bool:
-    """Whether a file still has the content it was recorded with."""
-    stat = path.stat()
-    if stat.st_size != record.bytes:
+    """Whether a file, or the parts of a folder together, still have the content they were recorded with."""
+    if content_size(path) != record.bytes:
         return False
-    return stat.st_mtime_ns == record.mtime_ns or sha256_file(path) == record.sha256
+    return changed_ns(path) == record.mtime_ns or content_sha256(path) == record.sha256
+
+
+def changed_file(path: Path, record: FileRecord) -> Path:
+    """Of a file that is not as recorded: the part that is gone, new or of another size, else the file itself."""
+    found = part_sizes(path)
+    differing = [name for name in found.keys() | record.parts.keys() if found.get(name) != record.parts.get(name)]
+    return path / min(differing) if found and record.parts and differing else path
 
 
 def content_version(files: list[FileRecord]) -> str:

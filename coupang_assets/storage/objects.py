@@ -12,6 +12,7 @@ from pathlib import Path
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import atomic_path, copy_file, sha256_file
+from coupang_assets.storage.part_files import content_size, copy_content
 
 
 class ObjectStore:
@@ -36,22 +37,22 @@ class ObjectStore:
         """Keep the content of a file.
 
         Args:
-            source: the file.
+            source: the file, or a folder of part files, whose content is kept as one file.
             sha256: of its content.
             link: share the file itself instead of copying it: costs no disk, but who writes into the file in place
                 harms what is kept, which is found out when it is wanted back.
 
         Raises:
-            OSError: the disk is full, or ``link`` and the file lies on another file system.
+            OSError: the disk is full, or ``link`` and the file is a folder or lies on another file system.
         """
         target = self.path(sha256)
-        if not link and self.holds(sha256) and target.stat().st_size == source.stat().st_size:
+        if not link and self.holds(sha256) and target.stat().st_size == content_size(source):
             return
         with atomic_path(target) as temporary:
             if link:
                 os.link(source, temporary)
             else:
-                copy_file(source, temporary)
+                copy_content(source, temporary)
 
     def take(self, sha256: str, target: Path, link: bool = False) -> None:
         """Put a kept content back as the file ``target``, which is not there yet.

@@ -21,6 +21,8 @@ from coupang_assets.storage.manifest import now
 # On a run that is executed while the process that made it holds the month's lock.
 RUN_TAG = "coupang_assets/run_lock"
 _PARTITION_TAG = "dagster/partition"
+# What a run without a month is at work on: the datasets that are not monthly.
+NO_MONTH = "products"
 
 
 class Holder(BaseModel):
@@ -54,11 +56,11 @@ def month_lock(root: Path, month: str, run_id: str) -> Iterator[None]:
 
 @dg.resource(required_resource_keys={"layout"}, description="One run a month at a time.")
 def run_lock(context: dg.InitResourceContext) -> Iterator[None]:
-    """Holds the month of a run while it runs; needed by whatever writes a dataset."""
+    """Holds the month of a run, or what is not monthly, while it runs; needed by whatever writes a dataset."""
     run = context.run
-    month = run.tags.get(_PARTITION_TAG) if run else None
     with ExitStack() as held:
-        if run and month:
+        if run:
+            month = run.tags.get(_PARTITION_TAG, NO_MONTH)
             held.enter_context(month_lock(context.resources.layout.root, month, run.run_id))
         yield
 
@@ -68,8 +70,8 @@ def end_killed_runs(instance: dg.DagsterInstance, root: Path) -> int:
     ended = 0
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=statuses)):
-        month = run.tags.get(RUN_TAG) or run.tags.get(_PARTITION_TAG)
-        if month is None or not _was_killed(root, month, run):
+        month = run.tags.get(RUN_TAG) or run.tags.get(_PARTITION_TAG, NO_MONTH)
+        if not _was_killed(root, month, run):
             continue
         instance.report_run_failed(run, "The run was killed; run or refresh the month and the job is finished.")
         ended += 1

@@ -32,6 +32,7 @@ from coupang_assets.storage.made_from import Definition, InputVersions
 from coupang_assets.storage.manifest import FileRecord, Manifest, content_version, now, read_manifest, record_file
 from coupang_assets.storage.metadata import manifest_metadata
 from coupang_assets.storage.origin_metadata import origin_metadata
+from coupang_assets.storage.part_files import remove_content
 from coupang_assets.storage.progress import RowProgress, watched
 from coupang_assets.storage.streamed_days import StreamedDays
 from coupang_assets.storage.versions import version_of
@@ -80,9 +81,17 @@ def staging_folder(layout: Layout, dataset: Dataset, month: str) -> Path:
 class SpecFilesIOManager(IOManager):
     """See the module."""
 
-    def __init__(self, layout: Layout, engine: Engine, base_month: BaseMonth, input_versions: InputVersions) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        engine: Engine,
+        local_engine: Engine,
+        base_month: BaseMonth,
+        input_versions: InputVersions,
+    ) -> None:
         self._layout = layout
         self._engine = engine
+        self._local_engine = local_engine
         self._base_month = base_month
         self._input_versions = input_versions
 
@@ -167,7 +176,8 @@ class SpecFilesIOManager(IOManager):
             return located.paths[0]
         if typing.get_origin(wanted) is list:
             return located.paths
-        days = {path.stem: read_table(dataset, path, self._engine, located.trusted) for path in located.paths}
+        engine = self._local_engine if dataset.read_locally else self._engine
+        days = {path.stem: read_table(dataset, path, engine, located.trusted) for path in located.paths}
         if wanted is ir.Table:
             return ibis.union(*days.values()) if len(days) > 1 else next(iter(days.values()))
         if typing.get_origin(wanted) in (Mapping, dict):  # Dagster shows a Mapping as Dict.
@@ -221,6 +231,7 @@ class SpecFilesIOManager(IOManager):
 
     def _write_one(self, dataset: Dataset, table: ir.Table | pd.DataFrame, path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_content(temporary_name(path))
         if isinstance(table, pd.DataFrame):
             return write_frame(dataset, table, temporary_name(path))
         return write_table(dataset, table, temporary_name(path), self._engine)
@@ -259,10 +270,12 @@ def _without_optional(annotation: object) -> tuple[object, bool]:
 
 
 @io_manager(
-    required_resource_keys={"layout", "engine", "base_month", "input_versions", "run_lock"},
+    required_resource_keys={"layout", "engine", "local_engine", "base_month", "input_versions", "run_lock"},
     description="Files of the specification under <root>/data/YYYY_MM.",
 )
 def spec_files_io_manager(context: InitResourceContext) -> SpecFilesIOManager:
     """The IO manager from the graph's resources."""
     resources = context.resources
-    return SpecFilesIOManager(resources.layout, resources.engine, resources.base_month, resources.input_versions)
+    return SpecFilesIOManager(
+        resources.layout, resources.engine, resources.local_engine, resources.base_month, resources.input_versions
+    )

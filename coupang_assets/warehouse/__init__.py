@@ -10,6 +10,8 @@ from typing import Protocol
 import pandas as pd
 import pyarrow.dataset as ds
 
+from coupang_assets.engines import HivePartition
+
 
 @dataclass(frozen=True)
 class DayEvents:
@@ -44,6 +46,14 @@ class Warehouse(Protocol):
 
         Raises:
             CoupangAssetsError: the partition or a column is not there, or a file is torn.
+        """
+        ...
+
+    def partition(self, day: str) -> HivePartition:
+        """A day partition of the source table for an engine that reads Hive itself.
+
+        Raises:
+            CoupangAssetsError: the partition or a column is not there.
         """
         ...
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
+from coupang_assets.engines import HivePartition
 from coupang_assets.errors import CoupangAssetsError, NotThereError
 from coupang_assets.files import atomic_path, sha256_file, write_text
 from coupang_assets.settings import EventsSettings
@@ -58,6 +59,13 @@ class EmbeddedWarehouse:
             return DayEvents(orc_dataset(what, files, filesystem, event_columns(self._events)), "ORC files")
         except DirectReadError as error:
             raise CoupangAssetsError(f"{what} cannot be read: {error}", "load the partition again") from None
+
+    def partition(self, day: str) -> HivePartition:
+        folder = self._require_files(day)[0].parent
+        self.events(day)
+        return HivePartition(
+            None, self._events.day_column, day, tuple(event_columns(self._events)), lambda: [f"file://{folder}"]
+        )
 
     def create_table(self, statement: str) -> None:
         wanted = parse_create(statement)

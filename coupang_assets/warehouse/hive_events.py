@@ -84,6 +84,31 @@ class HiveEvents:
         Raises:
             DirectReadError: Hive would not give what the files hold, or they cannot be reached.
         """
+        files: list[str] = []
+        filesystem = None
+        for location in self._orc_locations(table, day):
+            filesystem, found = self._storage.data_files(location)
+            files += found
+        assert filesystem is not None
+        return orc_dataset(
+            f"day partition {day} of {self._events.table}", files, filesystem, event_columns(self._events)
+        )
+
+    def locations(self, table: TableDescription, day: str) -> list[str]:
+        """The folders of a day's ORC files, for an engine that reads them itself.
+
+        Raises:
+            CoupangAssetsError: Hive would not give what the files hold.
+        """
+        try:
+            return self._orc_locations(table, day)
+        except DirectReadError as error:
+            raise CoupangAssetsError(
+                f"Spark cannot read the files of {self._events.table} {day} by itself: {error}",
+                "let it read the table: COUPANG_ENGINE__SPARK__METASTORE, or a Spark Connect server with the metastore",
+            ) from None
+
+    def _orc_locations(self, table: TableDescription, day: str) -> list[str]:
         if table.is_view:
             raise DirectReadError(f"{self._events.table} is a view")
         if table.transactional:
@@ -95,18 +120,13 @@ class HiveEvents:
         ]
         if not specs:
             raise day_missing(self._events, day)
-        files: list[str] = []
-        filesystem = None
+        locations = []
         for spec in specs:
             partition = describe_partition(self._session, self._events.table, spec)
             if not partition.is_orc or partition.location is None:
                 raise DirectReadError(f"{self._events.table} {day} is not ORC")
-            filesystem, found = self._storage.data_files(partition.location)
-            files += found
-        assert filesystem is not None
-        return orc_dataset(
-            f"day partition {day} of {self._events.table}", files, filesystem, event_columns(self._events)
-        )
+            locations.append(partition.location)
+        return locations
 
     def _fetch(self, day: str, way: str) -> ds.Dataset:
         events = self._events

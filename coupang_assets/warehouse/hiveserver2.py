@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from coupang_assets.engines import HivePartition
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.settings import EventsSettings, WarehouseSettings
 from coupang_assets.warehouse import DayEvents
@@ -78,6 +79,19 @@ class HiveServer2Warehouse:
         if not self._all_days(table, [day]):
             raise day_missing(self._events, day)
         return self._reader.read(table, day)
+
+    def partition(self, day: str) -> HivePartition:
+        table = self._source()
+        if not self._all_days(table, [day]):
+            raise day_missing(self._events, day)
+        name = self._events.table
+        return HivePartition(
+            name if "." in name else f"{self._settings.database}.{name}",
+            self._events.day_column,
+            day,
+            tuple(event_columns(self._events)),
+            lambda: self._reader.locations(table, day),
+        )
 
     def create_table(self, statement: str) -> None:
         wanted = parse_create(statement)

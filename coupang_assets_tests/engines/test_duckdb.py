@@ -8,8 +8,6 @@ from pathlib import Path
 
 import duckdb
 import ibis
-import pyarrow as pa
-import pyarrow.dataset as ds
 import pytest
 
 from coupang_assets.engines.duckdb import DuckDBEngine
@@ -73,14 +71,6 @@ def test_a_closed_engine_opens_again(make_engine: Callable[..., DuckDBEngine]) -
     for _ in range(2):
         assert engine.backend.execute(ibis.literal(1)) == 1
         engine.close()
-
-
-def test_an_arrow_dataset_is_scanned_as_often_as_it_is_asked_for(make_engine: Callable[..., DuckDBEngine]) -> None:
-    engine = make_engine()
-    table = engine.read_arrow(ds.dataset(pa.table({"n": range(10)})))
-    other = engine.read_arrow(ds.dataset(pa.table({"n": range(5)})))
-    assert [t.count().execute() for t in (table, other, table)] == [10, 5, 10]
-    engine.close()
 
 
 def test_memory_that_does_not_suffice_says_which_setting_to_raise(

@@ -1,4 +1,7 @@
-"""A real HiveServer2 for tests: the Spark Thrift Server of PyPI's pyspark, on a loopback port."""
+"""A real HiveServer2 for tests: the Spark Thrift Server of PyPI's pyspark, on a loopback port.
+
+The same process is a Spark Connect server, so that an engine can read the tables of its metastore.
+"""
 
 import ctypes
 import os
@@ -22,6 +25,7 @@ class SparkServer:
     """A running server."""
 
     port: int
+    connect_port: int
     process: subprocess.Popen
 
     def settings(self, **others: object) -> WarehouseSettings:
@@ -47,10 +51,13 @@ def spark_server(folder: Path, *, auth: str = "NONE") -> Iterator[SparkServer]:
     import pyspark
 
     home = Path(pyspark.__file__).parent
-    port = _free_port()
+    port, connect_port = _free_port(), _free_port()
     folder.mkdir(parents=True, exist_ok=True)
     configuration = {
         "spark.ui.enabled": "false",
+        "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
+        "spark.connect.grpc.binding.address": "127.0.0.1",
+        "spark.connect.grpc.binding.port": str(connect_port),
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.driver.bindAddress": "127.0.0.1",
@@ -83,7 +90,7 @@ def spark_server(folder: Path, *, auth: str = "NONE") -> Iterator[SparkServer]:
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
-    server = SparkServer(port, process)
+    server = SparkServer(port, connect_port, process)
     try:
         _wait_until_up(server, log)
         yield server

@@ -1,6 +1,8 @@
-"""A whole work month against a real HiveServer2 and against the embedded warehouse: the same files, byte for byte."""
+"""A whole work month against a real HiveServer2 and against the embedded warehouse, on DuckDB and on Spark.
 
-import hashlib
+The same files every time, byte for byte; a folder of Spark's part files counts as the one file that it stands for.
+"""
+
 import shutil
 from pathlib import Path
 
@@ -10,10 +12,13 @@ import pytest
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.settings import (
     DictionaryTableSettings,
+    EngineSettings,
     SampleSettings,
     Settings,
+    SparkSettings,
     WarehouseSettings,
 )
+from coupang_assets.storage.part_files import content_sha256
 from coupang_assets_tests.warehouse.conftest import DAY
 from coupang_assets_tests.warehouse.event_table import EVENTS
 from coupang_assets_tests.warehouse.spark_server import SparkServer
@@ -21,10 +26,13 @@ from coupang_assets_tests.warehouse.spark_server import SparkServer
 MONTH = "2024_05"
 
 
-def run_month(root: Path, warehouse: WarehouseSettings, table: str) -> dg.ExecuteInProcessResult:
+def run_month(
+    root: Path, warehouse: WarehouseSettings, table: str, engine: EngineSettings | None = None
+) -> dg.ExecuteInProcessResult:
     settings = Settings(
         root=root,
         warehouse=warehouse,
+        engine=engine or EngineSettings(),
         dictionary=DictionaryTableSettings(table=table),
         sample=SampleSettings(events_per_day=600),
     )
@@ -38,11 +46,11 @@ def run_month(root: Path, warehouse: WarehouseSettings, table: str) -> dg.Execut
 def digests(root: Path) -> dict[str, str]:
     """Every file of the month but for records that say when it was made."""
     month = root / "data" / MONTH
-    files = (path for path in month.rglob("*") if path.is_file())
     return {
-        str(path.relative_to(month)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
+        str(path.relative_to(month)): content_sha256(path)
+        for path in month.rglob("*")
         if path.suffix in (".csv", ".model", ".pickle", ".parquet") and not path.name.startswith(".")
+        if path.parent.suffix != ".csv"
     }
 
 
@@ -71,6 +79,31 @@ def test_month_is_the_same_on_hive(
     loaded = metadata(result, "rt_category_info_coupang")
     assert loaded["content hash"] == dictionary["content hash"]
     assert loaded["partition"] == "day=20240501"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["embedded", "files", "table"])
+def test_month_is_the_same_on_spark(
+    hive: SparkServer,
+    source_table: str,
+    warehouse_folder: Path,
+    embedded: tuple[dict, dict],
+    tmp_path: Path,
+    where: str,
+) -> None:
+    """Spark reads the embedded warehouse's files, the files where Hive says they are, and its metastore's table."""
+    connect = SparkSettings(remote=f"sc://127.0.0.1:{hive.connect_port}")
+    spark = connect if where == "table" else SparkSettings(master="local[2]")
+    warehouse = WarehouseSettings(folder=warehouse_folder) if where == "embedded" else hive.settings()
+    engine = EngineSettings(kind="spark", spark=spark)
+    result = run_month(tmp_path, warehouse, f"rt_category_info_spark_{where}", engine)
+    files, dictionary = embedded
+    raw = tmp_path / "data" / MONTH / "raw" / f"{DAY}.csv"
+    assert raw.is_dir() and list(raw.glob("part-*.csv"))
+    assert digests(tmp_path) == files
+    said = {"table": f"spark (table default.{source_table})"}.get(where, "spark (ORC files)")
+    assert metadata(result, "raw_dailies")["read by"] == said
+    assert metadata(result, "rt_category_info_coupang")["content hash"] == dictionary["content hash"]
 
 
 def test_torn_stripe_names_the_day(warehouse_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""A month's classifier as its files lie: model, category names and version."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from coupang_assets.classifiers.biterm import BitermClassifier
+from coupang_assets.classifiers.protocol import Classifier
+from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CATE_DICTIONARY
+from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.pipeline.refinement import category_paths
+from coupang_assets.storage.csv_tables import read_frame
+from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.locate import locate
+from coupang_assets.storage.manifest import read_manifest
+
+
+@dataclass(frozen=True)
+class MonthClassifier:
+    """A model, and what its codes mean.
+
+    Attributes:
+        version: kind, month and content of the model; another model has another version.
+        paths: names of each category, top first, by its code.
+    """
+
+    model: Classifier
+    version: str
+    paths: Mapping[str, tuple[str, ...]]
+
+
+def latest_month_with_classifier(layout: Layout) -> str:
+    """The latest month that has a dictionary and a classifier.
+
+    Raises:
+        CoupangAssetsError: there is none.
+    """
+    for month in reversed(layout.months_with_dictionary()):
+        if read_manifest(layout.folder_on_disk(month), BTM_PERCENT_DICT.name) is not None:
+            return month
+    raise CoupangAssetsError("no month has a classifier yet", "make one: coupang-assets run 2024_05")
+
+
+def load_month_classifier(layout: Layout, month: str) -> MonthClassifier:
+    """The classifier of a month.
+
+    Raises:
+        CoupangAssetsError: the month has none, or its files are damaged.
+    """
+    located = locate(layout, BTM_PERCENT_DICT, month)
+    model = BitermClassifier.load(located.paths[0], locate(layout, BPE_TOKENIZER, month).paths[0])
+    paths = category_paths(read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, month).paths[0]))
+    content = located.manifest.data_version[:12] if located.manifest else "unrecorded"
+    return MonthClassifier(model, f"biterm {month} {content}", paths)
