@@ -21,6 +21,10 @@ app = typer.Typer(
     "Without further settings the events and the shop are a made-up sample, so this works at once:\n\n"
     "`coupang-assets run 2024_05`",
 )
+taxonomy_app = typer.Typer(
+    no_args_is_help=True, help="Categories proposed to be merged or dropped, and accepting that."
+)
+app.add_typer(taxonomy_app, name="taxonomy")
 _console = Console()
 _errors = Console(stderr=True)
 
@@ -234,12 +238,86 @@ def predict(
     month: Month,
     titles: Annotated[list[str], typer.Argument(help="Product titles.", metavar="TITLE…")],
     top: Annotated[int, typer.Option(help="Categories shown a title.", min=1, max=50)] = 3,
+    model: Annotated[
+        str | None, typer.Option(help="Classifier that predicts: biterm, fasttext, svm or vote; default: the champion.")
+    ] = None,
 ) -> None:
-    """Show the best categories of product titles, by the month's classifier."""
+    """Show the best categories of product titles, by the champion of the month's classifiers."""
     with _reported() as settings:
         from coupang_assets.commands.predict import predict_titles
 
-        predict_titles(settings, month, titles, top, _console)
+        predict_titles(settings, month, titles, top, model, _console)
+
+
+@app.command()
+def champion(
+    history: Annotated[bool, typer.Option("--history", help="Every decision ever made, oldest first.")] = False,
+) -> None:
+    """Show which classifier predicts, how the candidates compared, and who was champion when and why."""
+    with _reported() as settings:
+        from coupang_assets.commands.champion import show_champion
+
+        show_champion(settings, history, _console)
+
+
+@taxonomy_app.command("show")
+def taxonomy_show(
+    month: Month,
+    everything: Annotated[bool, typer.Option("--all", help="Categories that are to be kept, too.")] = False,
+) -> None:
+    """List a month's proposals with their evidence."""
+    with _reported() as settings:
+        from coupang_assets.commands.taxonomy import show_proposals
+
+        show_proposals(settings, month, everything, _console)
+
+
+@taxonomy_app.command("accept")
+def taxonomy_accept(
+    month: Month,
+    codes: Annotated[
+        list[str] | None,
+        typer.Argument(help="Codes whose proposal is accepted; none: those marked accepted=yes in the file."),
+    ] = None,
+) -> None:
+    """Accept proposals; they are applied when category_merge is materialized again, and hold for later months."""
+    with _reported() as settings:
+        from coupang_assets.commands.taxonomy import accept_proposals
+
+        accept_proposals(settings, month, codes or [], _console)
+
+
+@app.command()
+def classify(
+    month: Month,
+    source: Annotated[Path, typer.Option("--in", help="CSV or Parquet with a column of titles.", exists=True)],
+    target: Annotated[Path, typer.Option("--out", help="CSV or Parquet to write: the same rows and their categories.")],
+    column: Annotated[str, typer.Option(help="Column of the titles.")] = "ep_title",
+    model: Annotated[str | None, typer.Option(help="Classifier; default: the one `predict` uses.")] = None,
+) -> None:
+    """Find the category of every title of a file, millions of them, on all cores."""
+    with _reported() as settings:
+        from coupang_assets.commands.classify import classify_titles
+
+        classify_titles(settings, month, source, target, column, model, _console)
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; any but a loopback one needs COUPANG_SERVING__API_KEY.")
+    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=1, max=65535)] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Answer with this model only, as MONTH/CLASSIFIER; default: the newest.")
+    ] = None,
+) -> None:
+    """Answer titles with category paths over HTTP, and on a small page."""
+    with _reported() as settings:
+        from coupang_assets.commands.serve import serve_predictions
+
+        serving = settings.serving
+        serve_predictions(settings, host or serving.host, port or serving.port, model, _console)
 
 
 @app.command()

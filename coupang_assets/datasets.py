@@ -29,11 +29,12 @@ class Step(StrEnum):
     DICTIONARY_TABLE = "step5_hive"
     CLASSIFIER = "step6_classifier"
     PRODUCTS = "products"
+    EVALUATION = "step6_evaluation"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column. ``type`` is ``string`` or ``int64``; a ``code`` is a category code in canonical form."""
+    """A column. ``type`` is ``string``, ``int64`` or ``float64``; a ``code`` is a category code in canonical form."""
 
     name: str
     description: str
@@ -198,7 +199,11 @@ CATEGORY_MERGE = Dataset(
     (
         Column("category4", "code as it comes; empty: rows without a category4", code=True),
         Column("merged_category4", "code it became; empty: the rows' codes became null", code=True),
-        Column("reason", "kept, same_name, no_cate4_name, no_cate1_name or no_code", nullable=False),
+        Column(
+            "reason",
+            "kept, same_name, no_cate4_name, no_cate1_name, no_code, accepted_merge or accepted_drop",
+            nullable=False,
+        ),
         _COUNT,
     ),
     unique=(("category4",),),
@@ -267,15 +272,142 @@ BTM_PERCENT_DICT = Dataset(
     "btm_percent_dict",
     Step.CLASSIFIER,
     Kind.FILES,
-    "The classifier: percent of each category for each token and biterm; pickle, its checksum and a Parquet twin.",
-    ("btm_percent_dict_{month}.pickle", "btm_percent_dict_{month}.pickle.sha256", "btm_percent_dict_{month}.parquet"),
+    "The biterm classifier: percent of each category for each token and biterm; pickle, checksum, a Parquet twin.",
+    (
+        "btm_percent_dict_{month}.pickle",
+        "btm_percent_dict_{month}.pickle.sha256",
+        "btm_percent_dict_{month}.parquet",
+        "btm_percent_dict_{month}.json",
+    ),
 )
-CLASSIFIER_REPORT = Dataset(
-    "classifier_report",
+FASTTEXT_MODEL = Dataset(
+    "fasttext_model",
     Step.CLASSIFIER,
     Kind.FILES,
-    "The month's classifier judged on the held-out test split.",
-    ("report/report.json", "report/per_category.csv", "report/confusion.png", "report/accuracy_by_size.png"),
+    "fastText on words and character n-grams; the model, what it lacks, and their checksums.",
+    (
+        "fasttext_{month}.bin",
+        "fasttext_{month}.bin.sha256",
+        "fasttext_{month}.json",
+        "fasttext_{month}.json.sha256",
+    ),
+)
+SVM_MODEL = Dataset(
+    "svm_model",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "The baseline: TF-IDF of character n-grams and a linear SVM; arrays and their checksum.",
+    ("svm_{month}.npz", "svm_{month}.npz.sha256"),
+)
+VOTE_MODEL = Dataset(
+    "vote_model",
+    Step.CLASSIFIER,
+    Kind.FILES,
+    "The vote of the month's other classifiers: which files vote, and their checksums.",
+    ("vote_{month}.json", "vote_{month}.json.sha256"),
+)
+# The classifiers' models by the name of the classifier; a model's first file is its main file.
+CLASSIFIER_MODELS: dict[str, Dataset] = {
+    "biterm": BTM_PERCENT_DICT,
+    "fasttext": FASTTEXT_MODEL,
+    "svm": SVM_MODEL,
+    "vote": VOTE_MODEL,
+}
+REPORT_FILES = (
+    "report.json",
+    "report.html",
+    "per_category.csv",
+    "predictions.parquet",
+    "confusion.png",
+    "accuracy_by_size.png",
+    "reliability.png",
+)
+CLASSIFIER_REPORTS: dict[str, Dataset] = {
+    name: Dataset(
+        f"{name}_report",
+        Step.EVALUATION,
+        Kind.FILES,
+        f"The month's {name} classifier judged on the held-out test split: figures, every category, a page.",
+        tuple(f"report/{name}/{file}" for file in REPORT_FILES),
+    )
+    for name in CLASSIFIER_MODELS
+}
+CHAMPION = Dataset(
+    "champion",
+    Step.EVALUATION,
+    Kind.FILES,
+    "The classifier that predicts after this month, and why: the month's candidates compared title by title.",
+    ("champion.json",),
+)
+# What a person makes, by hand or with `coupang-assets taxonomy accept`: a source of the graph, not one of its DATASETS.
+ACCEPTED_MERGES = Dataset(
+    "accepted_merges",
+    Step.REFINEMENT,
+    Kind.CSV,
+    "Categories that a person has accepted to merge or drop; holds for its month and those after it.",
+    ("accepted_merges.csv",),
+    (
+        Column("code", "category4 that is merged or dropped", nullable=False, code=True),
+        Column("proposal", "merge, drop, or keep: what an earlier month accepted no longer holds", nullable=False),
+        Column("into", "category4 it becomes; empty: its rows' codes become null", code=True),
+        Column("reason", "why it was proposed"),
+        Column("accepted_by", "how it was accepted: a command, or a mark in which file"),
+        Column("accepted_at", "when, UTC, ISO 8601"),
+        Column("proposals_version", "content hash of the proposals it was among"),
+    ),
+    editable=True,
+    unique=(("code",),),
+    sort=("code",),
+)
+_SHARE = "share, 0 to 1"
+TAXONOMY_PROPOSALS = Dataset(
+    "taxonomy_proposals",
+    Step.EVALUATION,
+    Kind.CSV,
+    "Is the taxonomy learnable? Every category with its evidence, and what is proposed; a person marks accepted=yes.",
+    ("taxonomy_proposals.csv",),
+    (
+        Column("code", "surviving category4", nullable=False, code=True),
+        Column("path", "its names, top first"),
+        Column("proposal", "keep, merge or drop", nullable=False),
+        Column("into", "category4 it would become", code=True),
+        Column("into_path", "names of that"),
+        Column("reason", "enough_data, little_data, confused, similar_name or inaccurate", nullable=False),
+        Column("trained", "training titles", type="int64", nullable=False),
+        Column("tested", "held-out titles", type="int64", nullable=False),
+        Column("accuracy", f"of the held-out titles, {_SHARE}", type="float64"),
+        Column("accuracy_low", "lower end of its 95 % interval", type="float64"),
+        Column("accuracy_high", "upper end", type="float64"),
+        Column("nearest", "category4 it is most confused with, or else most like in name", code=True),
+        Column("confused_titles", "held-out titles of the two taken for each other", type="int64", nullable=False),
+        Column("confused_share", f"of both categories' held-out titles, {_SHARE}", type="float64"),
+        Column("name_overlap", f"of the letter pairs of the two names, {_SHARE}", type="float64"),
+        Column("accepted", "yes: a person accepts the proposal"),
+    ),
+    editable=True,
+    unique=(("code",),),
+    sort=("code",),
+)
+LABEL_ERRORS = Dataset(
+    "label_errors",
+    Step.EVALUATION,
+    Kind.CSV,
+    "Titles that look mislabelled, worst first: a model that has not seen them says another category.",
+    ("label_errors.csv",),
+    (
+        Column("rank", "1 is worst", type="int64", nullable=False),
+        _PRODUCT,
+        Column("ep_title", "product title", nullable=False),
+        Column("category4", "the given category", nullable=False, code=True),
+        Column("given_path", "its names"),
+        Column("suggested", "the category that looks right", nullable=False, code=True),
+        Column("suggested_path", "its names"),
+        Column("quality", f"how far the given category can be believed, {_SHARE}", type="float64", nullable=False),
+        Column("given_probability", "that the title is of the given category", type="float64", nullable=False),
+        Column("suggested_probability", "that it is of the suggested one", type="float64", nullable=False),
+    ),
+    unique=(("rank",),),
+    sort=("rank",),
 )
 
 DATASETS: dict[str, Dataset] = {
@@ -295,8 +427,11 @@ DATASETS: dict[str, Dataset] = {
         RT_CATEGORY_INFO,
         COUPANG_TRAIN,
         BPE_TOKENIZER,
-        BTM_PERCENT_DICT,
-        CLASSIFIER_REPORT,
+        *CLASSIFIER_MODELS.values(),
+        *CLASSIFIER_REPORTS.values(),
+        CHAMPION,
+        TAXONOMY_PROPOSALS,
+        LABEL_ERRORS,
     )
 }
 

@@ -20,6 +20,7 @@ from coupang_assets.assets import (
     step4_refinement,
     step5_dictionary_table,
     step6_classifier,
+    step6_evaluation,
 )
 from coupang_assets.assets.automation import monthly_schedule
 from coupang_assets.assets.keep_fresh import keep_fresh_sensor
@@ -58,6 +59,7 @@ _STEPS = (
     step4_refinement,
     step5_dictionary_table,
     step6_classifier,
+    step6_evaluation,
 )
 
 
@@ -103,7 +105,7 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
     month_job = dg.define_asset_job(
         MONTH_JOB,
         selection=dg.AssetSelection.all()
-        - dg.AssetSelection.assets(sources.EVENTS, sources.SHOP, *_on_request())
+        - dg.AssetSelection.assets(*sources.SOURCES, *_on_request())
         - dg.AssetSelection.groups(Step.PRODUCTS.value),
         description="One work month, from Hive to the classifier.",
     )

@@ -227,6 +227,53 @@ class HistorySettings(BaseModel):
     )
 
 
+class ChampionSettings(BaseModel):
+    """What a month's classifier must hold to become the champion, the one `predict` uses."""
+
+    minimum_accuracy: float = Field(0.7, ge=0, le=1, description="of the held-out titles")
+    minimum_category_accuracy: float = Field(0.4, ge=0, le=1, description="of each important category")
+    important_categories: list[str] = Field(
+        [], description="codes that are important however few their titles, as a JSON list"
+    )
+    important_share: float = Field(
+        0.01, gt=0, le=1, description="a category with at least this share of the held-out titles is important"
+    )
+    important_titles: int = Field(30, ge=1, description="and at least so many of them: of fewer the accuracy is chance")
+    minimum_titles_per_second: float = Field(200.0, ge=0, description="predicted, on the machine that runs the month")
+    maximum_model_megabytes: float = Field(2048.0, gt=0, description="of the model's files, in MiB")
+    maximum_training_seconds: float = Field(3600.0, gt=0, description="on the machine that runs the month")
+    significance: float = Field(
+        0.05,
+        gt=0,
+        lt=1,
+        description="chance of a change though nothing is better that is put up with, all challengers together",
+    )
+
+
+class TaxonomySettings(BaseModel):
+    """When a category is proposed to be merged or dropped; a person decides."""
+
+    minimum_titles: int = Field(100, ge=1, description="training titles below which a category has little data")
+    minimum_accuracy: float = Field(
+        0.3, ge=0, le=1, description="a category that is surely below (95 % interval) cannot be told apart"
+    )
+    confused_share: float = Field(
+        0.2, gt=0, le=1, description="of two categories' held-out titles taken for each other, from which they are one"
+    )
+    confused_titles: int = Field(5, ge=1, description="such titles at least: fewer are chance")
+    name_overlap: float = Field(
+        0.6, gt=0, le=1, description="of the letter pairs of two names under one top, from which they are one"
+    )
+
+
+class LabelErrorSettings(BaseModel):
+    """The search for titles that look mislabelled."""
+
+    titles: int = Field(50_000, ge=100, description="looked at, evenly by category; more take longer")
+    folds: int = Field(3, ge=2, le=20, description="a title is judged by a model that has not learned from its fold")
+    listed: int = Field(2000, ge=1, description="titles listed, worst first")
+
+
 Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}_(0[1-9]|1[0-2])$")]
 
 
@@ -279,6 +326,19 @@ class ProductsSettings(BaseModel):
         """Whether the embedded server is used."""
         named = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
         return self.kind == "embedded" or (self.kind == "auto" and not named)
+class ServingSettings(BaseModel):
+    """The prediction service, ``coupang-assets serve``."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; any but a loopback one needs api_key")
+    port: int = Field(8000, ge=1, le=65_535)
+    api_key: SecretStr | None = Field(None, description="wanted in the header X-API-Key")
+    concurrent_requests: int = Field(128, ge=1, description="requests under way, beyond which 429 is answered")
+    waiting_titles: int = Field(5000, ge=1, description="titles that may wait, beyond which 429 is answered")
+    batch_titles: int = Field(512, ge=1, description="titles answered together")
+    body_bytes: int = Field(1024 * 1024, ge=1024, description="of a request at most")
+    timeout_seconds: float = Field(5.0, gt=0, description="for one request")
+    reload_seconds: float = Field(5.0, gt=0, description="between looks for a newer model")
+    keep_models: int = Field(2, ge=0, description="models beside the current one that stay loaded")
 
 
 class SampleSettings(BaseModel):
@@ -311,8 +371,12 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()
     shop: ShopSettings = ShopSettings()
     training: TrainingSettings = TrainingSettings()
+    champion: ChampionSettings = ChampionSettings()
+    taxonomy: TaxonomySettings = TaxonomySettings()
+    label_errors: LabelErrorSettings = LabelErrorSettings()
     refresh: RefreshSettings = RefreshSettings()
     products: ProductsSettings = ProductsSettings()
+    serving: ServingSettings = ServingSettings()
     sample: SampleSettings = SampleSettings()
     history: HistorySettings = HistorySettings()
 

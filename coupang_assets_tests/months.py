@@ -10,10 +10,18 @@ import dagster as dg
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.settings import Settings
 
-SMALL: dict[str, Any] = {"sampling": {"days": 2}, "sample": {"events_per_day": 150}, "engine": {"threads": 2}}
+SMALL: dict[str, Any] = {
+    "sampling": {"days": 2},
+    "sample": {"events_per_day": 150},
+    "engine": {"threads": 2},
+    # Of so few titles nothing can be demanded.
+    "champion": {"minimum_accuracy": 0, "minimum_category_accuracy": 0, "minimum_titles_per_second": 0},
+}
 """Settings of a month that takes seconds."""
 
-SMALL_ENV = {"COUPANG_SAMPLING__DAYS": "2", "COUPANG_SAMPLE__EVENTS_PER_DAY": "150", "COUPANG_ENGINE__THREADS": "2"}
+SMALL_ENV = {
+    f"COUPANG_{group}__{name}".upper(): str(value) for group, named in SMALL.items() for name, value in named.items()
+}
 """The same from the environment."""
 
 

@@ -51,7 +51,9 @@ def refused(*arguments: str) -> str:
         ((), ["run", "ui", "predict", "doctor", "sample", "COUPANG_ROOT", "coupang-assets run 2024_05"]),
         (("run",), ["MONTH", "YYYY_MM", "--select", "--base", "Safe to stop"]),
         (("ui",), ["--port", "--host", "127.0.0.1"]),
-        (("predict",), ["MONTH", "TITLE", "--top"]),
+        (("predict",), ["MONTH", "TITLE", "--top", "--model"]),
+        (("champion",), ["--history"]),
+        (("taxonomy", "accept"), ["MONTH", "accepted=yes"]),
         (("doctor",), ["root", "disk", "Hive", "shop", "engine"]),
         (("sample",), ["--products", "--tree", "--out", "--first"]),
     ],
@@ -186,7 +188,7 @@ def test_a_month_is_run_shown_and_used_to_predict(small_root: Path) -> None:
     assert result.exit_code == 0, result.output
     made = [name for name, dataset in DATASETS.items() if not dataset.on_request]
     assert not [name for name in made if name not in result.output]
-    assert result.output.count("passed") == 8
+    assert result.output.count("passed") == 10
     assert "Warning" not in result.output
     with DagsterInstance.from_config(str(small_root / "dagster_home")) as instance:
         (record,) = instance.get_run_records()
@@ -203,7 +205,7 @@ def test_a_month_is_run_shown_and_used_to_predict(small_root: Path) -> None:
 
     model = small_root / "data" / "2024_05" / "btm_percent_dict_2024_05.pickle"
     model.write_bytes(model.read_bytes()[:-1])
-    assert "is not what was written" in refused("predict", "2024_05", "사과")
+    assert "is not what was written" in refused("predict", "2024_05", "사과", "--model", "biterm")
 
 
 @pytest.mark.slow

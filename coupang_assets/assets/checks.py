@@ -3,6 +3,7 @@
 Belongs here: promises between datasets. Does not: a single file's schema, which is checked before it is written.
 """
 
+import json
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from coupang_assets.crawling.summary import summarize
 from coupang_assets.datasets import (
     CATE_DICTIONARY,
     CATEGORY_MERGE,
+    CHAMPION,
     COUPANG_CATE_ALL,
     COUPANG_TRAIN,
     CRAWL_JOURNAL,
@@ -28,6 +30,7 @@ from coupang_assets.pipeline.categories import category_keys
 from coupang_assets.pipeline.hive_rows import hive_rows
 from coupang_assets.pipeline.names import naming_outcomes
 from coupang_assets.pipeline.refinement import KEPT
+from coupang_assets.pipeline.training_set import near_duplicate_key
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import locate
@@ -189,6 +192,44 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
             metadata={"examples": ", ".join(examples["product_id"]), "rows": table_metadata(sizes)},
         )
 
+    @dg.asset_check(
+        asset=COUPANG_TRAIN.name,
+        blocking=True,
+        partitions_def=partitions,
+        description="No title has a near-duplicate in another split, so the held-out titles are unseen.",
+    )
+    def no_near_duplicate_in_two_splits(coupang_train: ir.Table) -> dg.AssetCheckResult:
+        keyed = coupang_train.mutate(key=near_duplicate_key(coupang_train.ep_title))
+        groups = keyed.group_by("key").aggregate(
+            splits=keyed.split.nunique(), rows=keyed.count(), example=keyed.ep_title.min()
+        )
+        shared = groups.filter(groups.splits > 1)
+        astray = int(shared.count().execute())
+        return dg.AssetCheckResult(
+            passed=not astray,
+            description=f"{astray} groups of near-duplicate titles in two splits",
+            metadata={
+                "examples": ", ".join(shared.order_by("key").limit(5).execute()["example"]),
+                "groups of near-duplicates": int(groups.filter(groups.rows > 1).count().execute()),
+            },
+        )
+
+    @dg.asset_check(
+        asset=CHAMPION.name,
+        partitions_def=partitions,
+        description="There is a champion, and it holds the requirements of the settings.",
+    )
+    def champion_holds_requirements(champion: Path) -> dg.AssetCheckResult:
+        decided = json.loads(champion.read_text(encoding="utf-8"))
+        unmet = {candidate["classifier"]: candidate["unmet"] for candidate in decided["candidates"]}
+        of_champion = unmet.get(decided["champion"], [])
+        return dg.AssetCheckResult(
+            passed=decided["champion"] is not None and not of_champion,
+            severity=dg.AssetCheckSeverity.WARN,
+            description=f"{decided['champion'] or 'no champion'}: {'; '.join(of_champion) or decided['reason']}",
+            metadata={name: "; ".join(of_candidate) or "holds all" for name, of_candidate in unmet.items()},
+        )
+
     return [
         products_agree_on_names,
         new_categories_named,
@@ -198,6 +239,8 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         rows_as_in_raw,
         partition_equals_dictionary,
         no_product_in_two_splits,
+        no_near_duplicate_in_two_splits,
+        champion_holds_requirements,
     ]
 
 

@@ -4,6 +4,7 @@ It starts one refresh at a time, of the first month that is stale, and none whil
 be refreshed is left alone until something about it has changed. Belongs here: that decision. Does not: the plan.
 """
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ import dagster as dg
 from pydantic import BaseModel, ValidationError
 
 from coupang_assets.assets.refreshing import REFRESH_JOB
-from coupang_assets.assets.sources import EVENTS, month_fingerprint
+from coupang_assets.assets.sources import ACCEPTED, EVENTS, accepted_month_version, month_fingerprint
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.refresh.graph import Graph
 from coupang_assets.refresh.loop import months_to_refresh
@@ -111,7 +112,11 @@ def _choose(
         return seen.version
 
     months = months_to_refresh(DiskRecords(layout), first, last)
-    records = DiskRecords(layout, {EVENTS.to_user_string(): source_version}, months, instance)
+    sources: dict[str, Callable[[str], str]] = {
+        EVENTS.to_user_string(): source_version,
+        ACCEPTED.to_user_string(): functools.partial(accepted_month_version, layout),
+    }
+    records = DiskRecords(layout, sources, months, instance)
     statuses = plan(graph, records, months)
     left_alone = []
     for month in months:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coupang_assets.classifiers.biterm import BitermClassifier
 from coupang_assets.classifiers.protocol import Classifier
-from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CATE_DICTIONARY
+from coupang_assets.datasets import BTM_PERCENT_DICT, CATE_DICTIONARY, CLASSIFIER_MODELS
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.refinement import category_paths
+from coupang_assets.serving.choice import choose_model, load_model
 from coupang_assets.storage.csv_tables import read_frame
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import locate
@@ -41,13 +41,14 @@ def latest_month_with_classifier(layout: Layout) -> str:
 
 
 def load_month_classifier(layout: Layout, month: str) -> MonthClassifier:
-    """The classifier of a month.
+    """The classifier that predicts for a month: its champion's, see ``serving.choice``.
 
     Raises:
         CoupangAssetsError: the month has none, or its files are damaged.
     """
-    located = locate(layout, BTM_PERCENT_DICT, month)
-    model = BitermClassifier.load(located.paths[0], locate(layout, BPE_TOKENIZER, month).paths[0])
+    name = choose_model(layout, month).name
+    located = locate(layout, CLASSIFIER_MODELS[name], month)
+    model = load_model(layout, month, name)
     paths = category_paths(read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, month).paths[0]))
     content = located.manifest.data_version[:12] if located.manifest else "unrecorded"
-    return MonthClassifier(model, f"biterm {month} {content}", paths)
+    return MonthClassifier(model, f"{name} {month} {content}", paths)

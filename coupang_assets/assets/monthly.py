@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
@@ -26,6 +27,8 @@ _KINDS = {
     Kind.JOURNAL: "json",
     Kind.HIVE: "hive",
 }
+# Metadata of each materialization: how long its function took, reading and writing of files apart.
+SECONDS = "seconds"
 _FROM_BASE = " Reads the base month's files too: the latest earlier month that has a dictionary, or another on request."
 _IO_MANAGERS = {Kind.HIVE: "hive_table"}
 
@@ -124,7 +127,11 @@ def settings_values(settings: Settings, names: tuple[str, ...]) -> dict[str, Jso
 def _with_failures(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def translated(*args: Any, **kwargs: Any) -> Any:
-        with as_dagster_failures(dg.AssetExecutionContext.get().retry_number):
-            return function(*args, **kwargs)
+        context = dg.AssetExecutionContext.get()
+        started = time.perf_counter()
+        with as_dagster_failures(context.retry_number):
+            result = function(*args, **kwargs)
+        context.add_output_metadata({SECONDS: round(time.perf_counter() - started, 3)})
+        return result
 
     return translated

@@ -3,6 +3,7 @@
 Belongs here: the jobs that do it there and what a person sees of them. Does not: the plan and the loop (``refresh``).
 """
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 
@@ -11,7 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.assets.sources import EVENTS, month_fingerprint
+from coupang_assets.assets.sources import ACCEPTED, EVENTS, accepted_month_version, month_fingerprint
 from coupang_assets.months import work_month
 from coupang_assets.refresh.execution import DagsterMake
 from coupang_assets.refresh.graph import Graph
@@ -58,7 +59,11 @@ def observed_records(
         on_look(month)
         return month_fingerprint(warehouse, layout, month)
 
-    return DiskRecords(layout, {EVENTS.to_user_string(): events_version}, months, instance)
+    sources: dict[str, Callable[[str], str]] = {
+        EVENTS.to_user_string(): events_version,
+        ACCEPTED.to_user_string(): functools.partial(accepted_month_version, layout),
+    }
+    return DiskRecords(layout, sources, months, instance)
 
 
 def jobs(monthly: MonthlyAssets, definitions: Definitions, month_job: str) -> list[dg.JobDefinition]:

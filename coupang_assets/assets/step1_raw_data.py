@@ -4,7 +4,7 @@ import dagster as dg
 
 from coupang_assets.assets.event_readers import event_reader
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.assets.sources import EVENTS, month_fingerprint
+from coupang_assets.assets.sources import EVENTS, month_fingerprint, observe
 from coupang_assets.datasets import RAW_DAILIES
 from coupang_assets.engines import ReadsArrow, ReadsHive
 from coupang_assets.errors import CoupangAssetsError
@@ -62,7 +62,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             )
         version = month_fingerprint(warehouse, layout, context.partition_key)
         note_input(context, input_versions, EVENTS.to_user_string(), context.partition_key, version)
-        _observe_source(context, version)
+        observe(context, EVENTS, version)
         context.add_output_metadata(
             {
                 "days": ", ".join(readers),
@@ -82,12 +82,3 @@ def _require_leave(settings: Settings, what: str) -> None:
         raise CoupangAssetsError(
             what, "load the day, or set COUPANG_SAMPLING__ALLOW_MISSING_DAYS=true to go on with fewer days"
         )
-
-
-def _observe_source(context: dg.AssetExecutionContext, version: str) -> None:
-    """Record what the source held when it was read, so that the month is stale only when that changes."""
-    context.log_event(
-        dg.AssetObservation(EVENTS, partition=context.partition_key, tags={"dagster/data_version": version})
-    )
-    # Dagster looked its inputs' versions up when the step began, before this observation.
-    context.get_step_execution_context().wipe_input_asset_version_info(EVENTS)

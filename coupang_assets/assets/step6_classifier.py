@@ -1,25 +1,29 @@
-"""Step 6: training set, tokenizer, classifier and its report."""
+"""Step 6: training set, tokenizer and classifier."""
 
-import base64
 from pathlib import Path
 
 import dagster as dg
 import ibis.expr.types as ir
-import pandas as pd
 
 from coupang_assets.assets.monthly import MonthlyAssets
-from coupang_assets.classifiers import biterm, bpe
-from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CLASSIFIER_REPORT, COUPANG_TRAIN
-from coupang_assets.evaluation import metrics, report
+from coupang_assets.classifiers import biterm, bpe, fasttext, protocol, svm, vote
+from coupang_assets.datasets import (
+    BPE_TOKENIZER,
+    BTM_PERCENT_DICT,
+    COUPANG_TRAIN,
+    FASTTEXT_MODEL,
+    SVM_MODEL,
+    VOTE_MODEL,
+    Dataset,
+)
 from coupang_assets.pipeline import training_set
-from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 
 
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
-    """``coupang_train``, ``bpe_tokenizer``, ``btm_percent_dict``, ``classifier_report``."""
+    """``coupang_train``, ``bpe_tokenizer``, one model a classifier."""
 
     @monthly.asset(
         COUPANG_TRAIN,
@@ -46,55 +50,71 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata({"tokens": len(bpe.BpeTokenizer.load(folder / name).tokens)})
         return StagedFiles(folder)
 
-    @monthly.asset(BTM_PERCENT_DICT, kinds=("duckdb", "python"))
+    @monthly.asset(BTM_PERCENT_DICT, libraries=("scikit-learn",), kinds=("duckdb", "sklearn"))
     def btm_percent_dict(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
         bpe_tokenizer: Path,
         layout: dg.ResourceParam[Layout],
     ) -> StagedFiles:
-        folder = staging_folder(layout, BTM_PERCENT_DICT, context.partition_key)
-        pickle, *_ = layout.file_names(BTM_PERCENT_DICT, context.partition_key)
-        model = biterm.BitermClassifier.fit(coupang_train, bpe_tokenizer, scratch=folder)
-        model.save(folder / pickle)
+        return _trained(context, layout, BTM_PERCENT_DICT, biterm.BitermClassifier, coupang_train, bpe_tokenizer)
+
+    @monthly.asset(FASTTEXT_MODEL, libraries=("fasttext-numpy2",), kinds=("python",))
+    def fasttext_model(
+        context: dg.AssetExecutionContext,
+        coupang_train: ir.Table,
+        bpe_tokenizer: Path,
+        layout: dg.ResourceParam[Layout],
+    ) -> StagedFiles:
+        return _trained(context, layout, FASTTEXT_MODEL, fasttext.FastTextClassifier, coupang_train, bpe_tokenizer)
+
+    @monthly.asset(SVM_MODEL, libraries=("scikit-learn",), kinds=("sklearn",))
+    def svm_model(
+        context: dg.AssetExecutionContext,
+        coupang_train: ir.Table,
+        bpe_tokenizer: Path,
+        layout: dg.ResourceParam[Layout],
+    ) -> StagedFiles:
+        return _trained(context, layout, SVM_MODEL, svm.SvmClassifier, coupang_train, bpe_tokenizer)
+
+    @monthly.asset(VOTE_MODEL, code=(biterm, fasttext, svm), kinds=("python",))
+    def vote_model(
+        context: dg.AssetExecutionContext,
+        coupang_train: ir.Table,
+        bpe_tokenizer: Path,
+        btm_percent_dict: list[Path],
+        fasttext_model: list[Path],
+        svm_model: list[Path],
+        layout: dg.ResourceParam[Layout],
+    ) -> StagedFiles:
+        files = {"biterm": btm_percent_dict[0], "fasttext": fasttext_model[0], "svm": svm_model[0]}
+        members = {name: protocol.classifier_class(name).load(file, bpe_tokenizer) for name, file in files.items()}
+        model = vote.VoteClassifier.of(members, coupang_train)
+        folder = staging_folder(layout, VOTE_MODEL, context.partition_key)
+        model.save(folder / layout.file_names(VOTE_MODEL, context.partition_key)[0], files)
         context.add_output_metadata(dict(model.describe()))
         return StagedFiles(folder)
 
-    @monthly.asset(CLASSIFIER_REPORT, kinds=("sklearn",))
-    def classifier_report(
-        context: dg.AssetExecutionContext,
-        coupang_train: ir.Table,
-        btm_percent_dict: list[Path],
-        bpe_tokenizer: Path,
-        cate_dictionary: pd.DataFrame,
-        layout: dg.ResourceParam[Layout],
-    ) -> StagedFiles:
-        held_out = coupang_train.filter(coupang_train.split == "test").order_by(["category4", "product_id", "ep_title"])
-        test = held_out.select("ep_title", "category4").execute()
-        model = biterm.BitermClassifier.load(btm_percent_dict[0], bpe_tokenizer)
-        judged = metrics.evaluate(
-            test["category4"].tolist(),
-            model.predict(test["ep_title"].tolist(), top_k=3),
-            category_paths(cate_dictionary),
-        )
-        folder = staging_folder(layout, CLASSIFIER_REPORT, context.partition_key)
-        report.write_report(judged, folder)
-        context.add_output_metadata(
-            {
-                **{
-                    name.replace("_", " "): round(value, 4)
-                    for name, value in judged.figures().items()
-                    if value is not None
-                },
-                "report": dg.MetadataValue.md(report.markdown_report(judged)),
-                "confusion": _image((folder / "confusion.png").read_bytes()),
-                "accuracy by category size": _image((folder / "accuracy_by_size.png").read_bytes()),
-            }
-        )
-        return StagedFiles(folder)
-
-    return [coupang_train, bpe_tokenizer, btm_percent_dict, classifier_report]
+    return [
+        coupang_train,
+        bpe_tokenizer,
+        btm_percent_dict,
+        fasttext_model,
+        svm_model,
+        vote_model,
+    ]
 
 
-def _image(png: bytes) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+def _trained(
+    context: dg.AssetExecutionContext,
+    layout: Layout,
+    dataset: Dataset,
+    classifier: type[protocol.Classifier],
+    training: ir.Table,
+    tokenizer: Path,
+) -> StagedFiles:
+    folder = staging_folder(layout, dataset, context.partition_key)
+    model = classifier.fit(training, tokenizer, scratch=folder)
+    model.save(folder / layout.file_names(dataset, context.partition_key)[0])
+    context.add_output_metadata(dict(model.describe()))
+    return StagedFiles(folder)

@@ -13,6 +13,7 @@ import itertools
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ _BETWEEN_WORDS = r"[\s\p{Z}\p{C}]+"
 # Longer runs without a space are no words; sentencepiece's trainer has a limit of its own on them.
 _MAX_WORD_CHARACTERS = 256
 _MAX_WORD_BYTES = 16_384
-_SPACE = "\u2581"
+# In place of a space, and before the first word, in what sentencepiece gives.
+SPACE = "\u2581"
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,10 @@ class BpeOptions:
         max_words: distinct words trained on, the most frequent first; bounds the trainer's memory.
     """
 
-    vocab_size: int = 8000
+    vocab_size: int = 60_000
     character_coverage: float = 0.9995
     required_chars: str = string.ascii_lowercase + string.digits
-    max_words: int = 2_000_000
+    max_words: int = 300_000
 
 
 def word_counts(training: ibis.Table) -> ibis.Table:
@@ -121,11 +123,12 @@ def train_bpe(counts: ibis.Table, path: Path, options: BpeOptions | None = None)
 
 
 class BpeTokenizer:
-    """A trained tokenizer, reduced to what a classifier needs: distinct tokens of a title as ranks.
+    """A trained tokenizer: its pieces, and how they were merged.
 
     Attributes:
         tokens: every token a title can have, sorted by code point; a token's rank is its position here. The unknown
             token and the bare space are left out, as they say nothing about a title.
+        longest: characters of the longest token.
     """
 
     def __init__(self, processor: Any) -> None:
@@ -134,13 +137,13 @@ class BpeTokenizer:
         informative = [
             index
             for index, piece in enumerate(pieces)
-            if not (processor.is_unknown(index) or processor.is_control(index) or piece == _SPACE)
+            if not (processor.is_unknown(index) or processor.is_control(index) or piece == SPACE)
         ]
-        informative.sort(key=lambda index: pieces[index])
-        self.tokens: list[str] = [pieces[index] for index in informative]
-        self._ranks = [-1] * len(pieces)
-        for rank, index in enumerate(informative):
-            self._ranks[index] = rank
+        self.tokens: list[str] = sorted(pieces[index] for index in informative)
+        self.longest = max(map(len, self.tokens), default=1)
+        self.ranks = {token: rank for rank, token in enumerate(self.tokens)}
+        # A BPE model lists its pieces in the order in which they were merged, the characters last.
+        self._merges = {pieces[index]: index for index in informative if len(pieces[index]) > 1}
 
     @classmethod
     def load(cls, path: Path) -> BpeTokenizer:
@@ -164,17 +167,23 @@ class BpeTokenizer:
                 f"{path} is not a sentencepiece model, or is damaged.", "Materialize bpe_tokenizer again."
             ) from error
 
-    def distinct_tokens(self, titles: Sequence[str | None], limit: int) -> list[list[int]]:
-        """Ranks of the first `limit` distinct tokens of each title, ascending. A null title has none."""
-        # A lone surrogate is a legal Python string but has no UTF-8 form.
-        texts = [(title or "").encode("utf-8", "replace").decode("utf-8") for title in titles]
-        ranks = self._ranks
-        found = []
-        for pieces in self._processor.encode(texts, out_type=int):
-            distinct = dict.fromkeys(ranks[piece] for piece in pieces)
-            distinct.pop(-1, None)
-            found.append(sorted(list(distinct)[:limit]))
-        return found
+    def normalise(self, words: Sequence[str]) -> list[str]:
+        """Words as the model sees them; a word that becomes several has `SPACE` between them, too."""
+        normal: list[str] = self._processor.normalize(list(words))
+        return normal
+
+    def segment(self, word: str, merges: int) -> list[str]:
+        """Cut a normalised word as a model of only the first `merges` merges would; fewer merges, shorter pieces."""
+        parts = list(word)
+        order = self._merges
+        while len(parts) > 1:
+            candidates = [order.get(left + right, merges) for left, right in pairwise(parts)]
+            first = min(candidates)
+            if first >= merges:
+                break
+            place = candidates.index(first)
+            parts[place : place + 2] = [parts[place] + parts[place + 1]]
+        return parts
 
 
 def _tsv_lines(counts: ibis.Table) -> Iterator[str]:

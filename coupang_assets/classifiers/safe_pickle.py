@@ -1,6 +1,7 @@
 """The percent dictionary as a pickle that is safe to read (contract section 5).
 
-Belongs here: the format of the pickle, its checksum, reading it without trusting it. Does not: what percents mean.
+Belongs here: the format of the pickle, and reading it without trusting it. Does not: what percents mean, or
+checksums (`checksum`).
 
 The file holds plain builtins only: `{(token, ''): {code: percent}, (token_a, token_b): {code: percent}}`. Beside it
 lies `<name>.sha256` in the format of `sha256sum`. Reading verifies the checksum first, then unpickles with every class
@@ -9,15 +10,14 @@ refused, then checks the structure.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import os
 import pickle
 import reprlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
+from coupang_assets.classifiers.checksum import MAX_BYTES, HashingWriter, verified, write_checksum
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import atomic_file
 
@@ -26,15 +26,9 @@ PercentDict: TypeAlias = dict[Key, dict[str, float]]
 
 # Fixed: a newer Python's default protocol would change the bytes.
 _PROTOCOL = 4
-_MAX_BYTES = 2 * 1024**3
 # Percents are rounded by whoever wrote them.
 _SUM_TOLERANCE = 1e-6
 _AGAIN = "Materialize btm_percent_dict for this month again, or restore the file from a backup."
-
-
-def checksum_path(path: Path) -> Path:
-    """Where the checksum of the pickle `path` lies."""
-    return path.with_name(f"{path.name}.sha256")
 
 
 def dump(entries: Iterable[tuple[Key, dict[str, float]]], path: Path) -> tuple[Path, Path]:
@@ -58,38 +52,19 @@ def dump(entries: Iterable[tuple[Key, dict[str, float]]], path: Path) -> tuple[P
         for (a, b), percents in entries
     }
     with atomic_file(path) as file:
-        writer = _HashingWriter(file)
+        writer = HashingWriter(file)
         pickle.Pickler(writer, protocol=_PROTOCOL).dump(content)
-    sidecar = checksum_path(path)
-    with atomic_file(sidecar) as file:
-        file.write(f"{writer.digest.hexdigest()}  {path.name}\n".encode())
-    return path, sidecar
+    return path, write_checksum(path, writer.digest.hexdigest())
 
 
-def load(path: Path, max_bytes: int = _MAX_BYTES) -> PercentDict:
+def load(path: Path, max_bytes: int = MAX_BYTES) -> PercentDict:
     """Read a percent dictionary written by `dump`, trusting nothing.
 
     Raises:
         CoupangAssetsError: the file or its checksum is missing, larger than `max_bytes`, does not match its checksum,
             contains a class, or is not a percent dictionary.
     """
-    expected = _expected_digest(path)
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise CoupangAssetsError(f"{path} cannot be opened: {error.strerror}.", _AGAIN) from error
-    with file:
-        size = file.seek(0, os.SEEK_END)
-        if size > max_bytes:
-            raise CoupangAssetsError(
-                f"{path} has {size:,} bytes, more than the {max_bytes:,} a model may have.",
-                "If the file is what you expect, raise the size limit; otherwise materialize btm_percent_dict again.",
-            )
-        file.seek(0)
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if actual != expected:
-            raise CoupangAssetsError(f"{path} does not match its checksum: it is torn or was changed.", _AGAIN)
-        file.seek(0)
+    with verified(path, _AGAIN, max_bytes) as file:
         try:
             content = _BuiltinsUnpickler(file).load()
         except CoupangAssetsError as error:
@@ -112,35 +87,6 @@ class _BuiltinsUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any, /) -> NoReturn:
         raise CoupangAssetsError("contains a reference to something outside the file, which is refused.")
-
-
-class _HashingWriter:
-    """Hashes what passes through to a file."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-
-    def write(self, data: bytes | memoryview, /) -> int:
-        self.digest.update(data)
-        return self._file.write(data)
-
-
-def _expected_digest(path: Path) -> str:
-    sidecar = checksum_path(path)
-    try:
-        text = sidecar.read_text("ascii")
-    except FileNotFoundError as error:
-        remedy = (
-            f"If you trust the pickle, write one: sha256sum {path.name} > {sidecar.name}" if path.exists() else _AGAIN
-        )
-        raise CoupangAssetsError(f"The checksum {sidecar} does not exist.", remedy) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise CoupangAssetsError(f"The checksum {sidecar} cannot be read.", _AGAIN) from error
-    digest = text.split(maxsplit=1)[0].lower() if text.strip() else ""
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-        raise CoupangAssetsError(f"{sidecar} is not in the format of sha256sum.", _AGAIN)
-    return digest
 
 
 def _wrong_structure(content: object) -> str:

@@ -1,4 +1,4 @@
-"""``coupang-assets predict``: the best categories of titles, by a month's classifier."""
+"""``coupang-assets predict``: the best categories of titles, by the champion or another of a month's classifiers."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coupang_assets.classifiers.biterm import BitermClassifier
-from coupang_assets.datasets import BPE_TOKENIZER, BTM_PERCENT_DICT, CATE_DICTIONARY
+from coupang_assets.serving.choice import choose_model, load_model
+from coupang_assets.datasets import CATE_DICTIONARY
 from coupang_assets.months import work_month
 from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.settings import Settings
@@ -16,18 +16,24 @@ from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import locate
 
 
-def predict_titles(settings: Settings, month: str, titles: Sequence[str], top: int, console: Console) -> None:
-    """Print a table of categories with their share of the score.
+def predict_titles(
+    settings: Settings, month: str, titles: Sequence[str], top: int, model: str | None, console: Console
+) -> None:
+    """Print whose prediction it is, and a table of categories with their probability.
+
+    Args:
+        model: name of a classifier; None: the champion.
 
     Raises:
-        CoupangAssetsError: the month has no classifier, or its files are damaged.
+        CoupangAssetsError: the month has no such model, or its files are damaged.
     """
     key = work_month(month, settings.first_month)
     layout = Layout(settings)
-    pickle = locate(layout, BTM_PERCENT_DICT, key).paths[0]
-    model = BitermClassifier.load(pickle, locate(layout, BPE_TOKENIZER, key).paths[0])
+    choice = choose_model(layout, key, model)
+    classifier = load_model(layout, key, choice.name)
+    console.print(Text(choice.why, "dim"))
     names = category_paths(read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, key).paths[0]))
-    for title, predictions in zip(titles, model.predict(titles, top_k=top), strict=True):
+    for title, predictions in zip(titles, classifier.predict(titles, top_k=top), strict=True):
         table = Table(title=Text(title), title_justify="left", show_header=False, box=None, padding=(0, 2))
         for prediction in predictions:
             path = " > ".join(names.get(prediction.code, ("not in the month's dictionary",)))

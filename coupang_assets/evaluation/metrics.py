@@ -1,39 +1,51 @@
 """Metrics of predictions against the truth (spec step 6).
 
-Belongs here: numbers and tables. Does not: pictures (`plots`), files and prose (`report`).
+Belongs here: numbers and tables. Does not: pictures (`plots`), files and prose (`report`), what levels (`hierarchy`),
+scores (`calibration`) and intervals (`intervals`) each take to compute.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from coupang_assets.classifiers.protocol import Prediction
+from coupang_assets.classifiers.protocol import Ranking
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.evaluation.calibration import automation, calibration_error, reliability
+from coupang_assets.evaluation.hierarchy import PathNodes, f1_by_class, level_figures
+from coupang_assets.evaluation.intervals import wilson_interval
 
 # Stands in for a predicted code where a classifier gave none; no code is empty.
 NO_PREDICTION = ""
+TOP_K = 5
+"""Predictions a title that a classifier is asked for to be judged."""
 _MOST_CONFUSED = 50
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What a classifier did on a set of titles. A title without a prediction counts as wrong everywhere.
 
-    All figures are shares from 0 to 1, and None where there is no title to measure.
-
     Attributes:
         titles: titles judged.
         categories: categories the titles truly have.
-        accuracy: titles whose best prediction is the true category.
-        top3_accuracy: titles whose true category is among the best three.
-        level1_accuracy: titles whose best prediction lies under the true top category.
-        macro_f1: F1 averaged over the true categories, each the same weight.
-        weighted_f1: the same, weighted by titles.
-        coverage: titles that got any prediction.
-        per_category: code, path, support, precision, recall, f1; one row a true category, most titles first.
+        summary: the single figures by name, shares from 0 to 1; None where there is nothing to measure.
+            accuracy (titles whose best prediction is the true category), accuracy_low and accuracy_high (its 95 %
+            Wilson interval), top3_accuracy and top5_accuracy (true category among the best three, five),
+            level1_accuracy (right top category), macro_f1 (each category the same weight), weighted_f1 (by titles),
+            hierarchical_precision, hierarchical_recall, hierarchical_f1 (whole paths, see `hierarchy`),
+            calibration_error (15 bins), coverage (titles that got any prediction), coverage_at_95_precision and
+            threshold_at_95_precision (see `calibration.Automation`).
+        per_category: code, path, trained (titles it learned from), support, accuracy, accuracy_low, accuracy_high,
+            precision, f1; one row a true category, most titles first.
+        levels: level, categories, accuracy, macro_f1, weighted_f1; one row a level, top first.
+        reliability: low, high, titles, confidence, accuracy; one row a bin of scores.
         confusion: truth, predicted, titles; one row a pair that occurs, by code, NO_PREDICTION included.
         most_confused: truth, predicted, titles, share (of the true category's titles), truth_path, predicted_path;
             wrong pairs only, most titles first, at most 50.
@@ -43,30 +55,23 @@ class Evaluation:
 
     titles: int
     categories: int
-    accuracy: float | None
-    top3_accuracy: float | None
-    level1_accuracy: float | None
-    macro_f1: float | None
-    weighted_f1: float | None
-    coverage: float | None
+    summary: Mapping[str, float | None]
     per_category: pd.DataFrame
+    levels: pd.DataFrame
+    reliability: pd.DataFrame
     confusion: pd.DataFrame
     most_confused: pd.DataFrame
     names: Mapping[str, tuple[str, ...]]
     notice: str
 
+    @property
+    def accuracy(self) -> float | None:
+        """Share of titles whose best prediction is the true category."""
+        return self.summary["accuracy"]
+
     def figures(self) -> dict[str, int | float | None]:
         """The single numbers, by name."""
-        return {
-            "titles": self.titles,
-            "categories": self.categories,
-            "accuracy": self.accuracy,
-            "top3_accuracy": self.top3_accuracy,
-            "level1_accuracy": self.level1_accuracy,
-            "macro_f1": self.macro_f1,
-            "weighted_f1": self.weighted_f1,
-            "coverage": self.coverage,
-        }
+        return {"titles": self.titles, "categories": self.categories, **self.summary}
 
     def label(self, code: str) -> str:
         """A code as a reader knows it: its path of names, or the code where it has none."""
@@ -74,41 +79,51 @@ class Evaluation:
 
 
 def evaluate(
-    truth: Sequence[str], predictions: Sequence[Sequence[Prediction]], names: Mapping[str, Sequence[str]]
+    truth: Sequence[str],
+    ranking: Ranking,
+    codes: Sequence[str],
+    names: Mapping[str, Sequence[str]],
+    trained: Mapping[str, int] | None = None,
 ) -> Evaluation:
     """Judge predictions.
 
     Args:
         truth: true category code of each title.
-        predictions: what `Classifier.predict` gave for the same titles, in the same order.
+        ranking: what `Classifier.rank` gave for the same titles, in the same order.
+        codes: the classifier's codes, which the ranking's positions refer to.
         names: code to its path of names, top first; codes without an entry are shown as they are, and each is a top
             category of its own.
+        trained: code to the number of titles the classifier learned it from; default: not known, and shown as 0.
 
     Raises:
-        CoupangAssetsError: `truth` and `predictions` differ in length.
+        CoupangAssetsError: `truth` and `ranking` differ in length.
     """
-    if len(truth) != len(predictions):
+    if len(truth) != len(ranking.code):
         raise CoupangAssetsError(
-            f"There are {len(truth):,} true categories but {len(predictions):,} predictions.",
+            f"There are {len(truth):,} true categories but {len(ranking.code):,} predictions.",
             "Predict exactly the titles whose categories are given, in the same order.",
         )
-    best = [ranked[0].code if ranked else NO_PREDICTION for ranked in predictions]
-    paths = {code: tuple(names.get(code, ())) for code in sorted({*truth, *best} - {NO_PREDICTION})}
-    top: dict[str, str | None] = {code: path[0] if path else code for code, path in paths.items()}
-    top[NO_PREDICTION] = None
-    per_category = _per_category(truth, best, paths)
-    confusion = _confusion(truth, best)
-    support, f1 = per_category["support"], per_category["f1"]
+    known = sorted({*truth, *(codes[index] for index in np.unique(ranking.code[:, :1]) if index >= 0)})
+    paths = {code: tuple(names.get(code, ())) for code in known}
+    number = {code: index for index, code in enumerate(known)}
+    true = np.array([number[code] for code in truth], np.int64)
+    # Codes that are nobody's truth and never the best prediction need no number of their own: they are just wrong.
+    elsewhere = len(known)
+    renumber = np.array([*(number.get(code, elsewhere) for code in codes), -1], np.int64)
+    ranked = renumber[ranking.code]
+    best = ranked[:, 0]
+    per_category = _per_category(true, best, known, paths, trained or {})
+    confusion = _confusion(true, best, known)
+    nodes = PathNodes([paths[code] or (code,) for code in known])
+    score = np.where(best >= 0, ranking.score[:, 0].astype(np.float64), 0.0)
+    bins = reliability(score, best == true)
     return Evaluation(
-        titles=len(truth),
+        titles=len(true),
         categories=len(per_category),
-        accuracy=_share(a == b for a, b in zip(truth, best, strict=True)),
-        top3_accuracy=_share(a in [p.code for p in b[:3]] for a, b in zip(truth, predictions, strict=True)),
-        level1_accuracy=_share(top[a] == top[b] for a, b in zip(truth, best, strict=True)),
-        macro_f1=float(f1.mean()) if len(truth) else None,
-        weighted_f1=float((f1 * support).sum() / support.sum()) if len(truth) else None,
-        coverage=_share(code != NO_PREDICTION for code in best),
+        summary=_summary(true, ranked, score, nodes, bins),
         per_category=per_category,
+        levels=level_figures(nodes, true, best),
+        reliability=bins,
         confusion=confusion,
         most_confused=_most_confused(confusion, per_category, paths),
         names=paths,
@@ -116,31 +131,60 @@ def evaluate(
     )
 
 
-def _per_category(truth: Sequence[str], best: Sequence[str], paths: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-    codes = sorted(set(truth))
-    if codes:
-        from sklearn.metrics import precision_recall_fscore_support
+def _summary(
+    true: Ints, ranked: Ints, score: npt.NDArray[np.float64], nodes: PathNodes, bins: pd.DataFrame
+) -> dict[str, float | None]:
+    names = (
+        *("accuracy", "accuracy_low", "accuracy_high", "top3_accuracy", "top5_accuracy", "level1_accuracy"),
+        *("macro_f1", "weighted_f1", "hierarchical_precision", "hierarchical_recall", "hierarchical_f1"),
+        *("calibration_error", "coverage", "coverage_at_95_precision", "threshold_at_95_precision"),
+    )
+    if not len(true):
+        return dict.fromkeys(names)
+    best = ranked[:, 0]
+    right = best == true
+    low, high = wilson_interval(right.sum(), len(right))
+    f1 = f1_by_class(true, best)
+    path, decided = nodes.score(true, best), automation(score, right)
+    values = (
+        *(right.mean(), low, high),
+        *((ranked[:, :top] == true[:, None]).any(axis=1).mean() for top in (3, 5)),
+        (nodes.at_level(true, 1) == nodes.at_level(best, 1)).mean(),
+        *(f1["f1"].mean(), np.average(f1["f1"], weights=f1["support"])),
+        *(path.precision, path.recall, path.f1),
+        *(calibration_error(bins), (best >= 0).mean(), decided.coverage, decided.threshold),
+    )
+    return {name: None if value is None else float(value) for name, value in zip(names, values, strict=True)}
 
-        # Precision of a category that is never predicted is 0 by convention.
-        precision, recall, f1, support = precision_recall_fscore_support(truth, best, labels=codes, zero_division=0)
-    else:
-        precision = recall = f1 = support = []
+
+def _per_category(
+    true: Ints, best: Ints, known: Sequence[str], paths: Mapping[str, tuple[str, ...]], trained: Mapping[str, int]
+) -> pd.DataFrame:
+    table = f1_by_class(true, best)
+    codes = [known[index] for index in table["class"]]
+    low, high = wilson_interval(table["right"], table["support"])
     table = pd.DataFrame(
         {
             "code": pd.Series(codes, dtype=object),
             "path": pd.Series([_label(code, paths) for code in codes], dtype=object),
-            "support": pd.Series(support, dtype="int64"),
-            "precision": pd.Series(precision, dtype="float64"),
-            "recall": pd.Series(recall, dtype="float64"),
-            "f1": pd.Series(f1, dtype="float64"),
+            "trained": pd.Series([trained.get(code, 0) for code in codes], dtype="int64"),
+            "support": table["support"],
+            "accuracy": table["recall"],
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "precision": table["precision"],
+            "f1": table["f1"],
         }
     )
     return table.sort_values(["support", "code"], ascending=[False, True], ignore_index=True)
 
 
-def _confusion(truth: Sequence[str], best: Sequence[str]) -> pd.DataFrame:
-    pairs = pd.DataFrame({"truth": list(truth), "predicted": list(best)}, dtype=object)
-    return pairs.groupby(["truth", "predicted"], sort=True).size().rename("titles").reset_index()
+def _confusion(true: Ints, best: Ints, known: Sequence[str]) -> pd.DataFrame:
+    pairs = pd.DataFrame({"truth": true, "predicted": best}).groupby(["truth", "predicted"], sort=True).size()
+    labels = np.array([*known, NO_PREDICTION], dtype=object)
+    table = pairs.rename("titles").reset_index()
+    table = table.assign(truth=labels[table["truth"]], predicted=labels[table["predicted"]])
+    return table.sort_values(["truth", "predicted"], ignore_index=True)
 
 
 def _most_confused(
@@ -172,8 +216,3 @@ def _label(code: str, paths: Mapping[str, tuple[str, ...]]) -> str:
     if code == NO_PREDICTION:
         return "(no prediction)"
     return " > ".join(paths[code]) or code
-
-
-def _share(hits: Iterable[bool]) -> float | None:
-    found = list(hits)
-    return sum(found) / len(found) if found else None

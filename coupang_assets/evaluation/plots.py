@@ -74,7 +74,7 @@ def confusion_heatmap(evaluation: Evaluation, max_categories: int = 40) -> bytes
     _title(
         axes,
         f"What is taken for what: {evaluation.categories:,} categories, {evaluation.titles:,} test titles",
-        f"accuracy {evaluation.accuracy:.1%}, macro F1 {evaluation.macro_f1:.3f}. {grid.what}",
+        f"accuracy {evaluation.accuracy:.1%}, macro F1 {evaluation.summary['macro_f1']:.3f}. {grid.what}",
     )
     bar = figure.colorbar(mesh, ax=axes, fraction=0.035, pad=0.02, shrink=0.75)
     bar.set_label("share of the true category's titles (%)", fontproperties=_font(10), color=_INK)
@@ -94,7 +94,7 @@ def accuracy_by_size(evaluation: Evaluation) -> bytes:
         return _statement(evaluation.notice)
     table = evaluation.per_category
     figure, axes = _canvas(9.5, 5.6)
-    axes.scatter(table["support"], 100 * table["recall"], s=44, color=_ACCENT, alpha=0.65, linewidths=0, zorder=3)
+    axes.scatter(table["support"], 100 * table["accuracy"], s=44, color=_ACCENT, alpha=0.65, linewidths=0, zorder=3)
     axes.axhline(100 * evaluation.accuracy, color=_MUTED, linewidth=1, linestyle=(0, (5, 4)))
     axes.annotate(
         f"all titles {evaluation.accuracy:.1%}", (1, 100 * evaluation.accuracy), xycoords=("axes fraction", "data"),
@@ -113,17 +113,48 @@ def accuracy_by_size(evaluation: Evaluation) -> bytes:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    losses = table.assign(lost=table["support"] - table["support"] * table["recall"])
+    losses = table.assign(lost=table["support"] - table["support"] * table["accuracy"])
     losses = losses[losses["lost"] > 0].sort_values(["lost", "code"], ascending=[False, True]).head(5)
-    points = zip(losses["path"].tolist(), losses["support"].tolist(), losses["recall"].tolist(), strict=True)
-    for path, titles, recall in points:
+    points = zip(losses["path"].tolist(), losses["support"].tolist(), losses["accuracy"].tolist(), strict=True)
+    for path, titles, accuracy in points:
         axes.annotate(
-            _short(path.split(" > ")[-1]), (titles, 100 * recall), xytext=(7, -3), textcoords="offset points",
+            _short(path.split(" > ")[-1]), (titles, 100 * accuracy), xytext=(7, -3), textcoords="offset points",
             fontproperties=_font(9), color=_INK, zorder=4,
         )  # fmt: skip
     _style_ticks(axes, 9)
     _axis_titles(axes, "Test titles of the category (logarithmic)", "Titles classified correctly (%)")
     _title(axes, "Accuracy by size of category", "One dot a category; named are the five that lose most titles.")
+    return _png(figure)
+
+
+def reliability_curve(evaluation: Evaluation) -> bytes:
+    """What scores promise against what they keep, one dot a bin, its area the bin's titles.
+
+    Returns:
+        A PNG; one that says so, if there is no title.
+    """
+    error = evaluation.summary["calibration_error"]
+    if error is None:
+        return _statement(evaluation.notice)
+    bins = evaluation.reliability
+    figure, axes = _canvas(6.4, 5.6)
+    axes.plot([0, 100], [0, 100], color=_MUTED, linewidth=1, linestyle=(0, (5, 4)), zorder=2)
+    confidence, kept = 100 * bins["confidence"], 100 * bins["accuracy"]
+    axes.vlines(confidence, confidence, kept, color=_ACCENT, linewidth=1, alpha=0.5, zorder=2)
+    axes.plot(confidence, kept, color=_ACCENT, linewidth=1.4, zorder=3)
+    axes.scatter(
+        confidence, kept, s=24 + 400 * bins["titles"] / evaluation.titles, color=_ACCENT, alpha=0.65, linewidths=0,
+        zorder=4,
+    )  # fmt: skip
+    axes.set_xlim(-2, 102)
+    axes.set_ylim(-2, 102)
+    axes.grid(color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    _style_ticks(axes, 9)
+    _axis_titles(axes, "Mean score of the best prediction (%)", "Titles classified correctly (%)")
+    _title(axes, "Do scores keep what they promise?", f"Calibration error {error:.3f}; on the broken line it is 0.")
     return _png(figure)
 
 

@@ -1,11 +1,19 @@
 """Spec step 6: the training set from refined daily events.
 
-No nulls, one row a distinct title per category, at most ``cap`` rows a category, split by product. Rows are chosen
-by a hash of product_id, so that neither file order nor threads matter.
+No nulls, one row a distinct title per category, at most ``cap`` rows a category. Rows are chosen and split by hashes,
+so that neither file order nor threads matter.
+
+Titles are near-duplicates when they have the same letters: order of words, spaces, digits, punctuation and case do
+not count (`하기스 기저귀 60매`, `기저귀 하기스120매`). Products that share such a title, directly or through others, go
+to one split together, so that a model is judged on what it has not seen in another guise.
 """
 
 import ibis
 import ibis.expr.types as ir
+
+# A title links products, a product links titles. After so many steps along the links nearly every group is one; of
+# the longer chains a few rows are left out instead of searching for their ends.
+_LINKS_FOLLOWED = 3
 
 
 def training_set(define: ir.Table, cap: int, valid_share: float, test_share: float) -> ir.Table:
@@ -18,7 +26,8 @@ def training_set(define: ir.Table, cap: int, valid_share: float, test_share: flo
         test_share: share of products in the test split, 0 to 1.
 
     Returns:
-        product_id, ep_title, category4, split (train, valid or test). A product is in one split only.
+        product_id, ep_title, category4, split (train, valid or test). A product is in one split only, and so are all
+        near-duplicates of a title.
     """
     events = define.filter(
         define.product_id.notnull(), define.category4.notnull(), define.ep_title.strip().length() > 0
@@ -31,14 +40,42 @@ def training_set(define: ir.Table, cap: int, valid_share: float, test_share: flo
     in_category = ibis.window(group_by="category4", order_by=["pick", "product_id", "ep_title"])
     rows = rows.mutate(place=ibis.row_number().over(in_category))
     rows = rows.filter(rows.place < cap)
-    # Another salt than the pick's: with one hash for both, the cap would cut whole splits away.
-    bucket = _digest("split", rows.product_id)
-    split = ibis.cases(
+    return _split(rows, valid_share, test_share).select("product_id", "ep_title", "category4", "split")
+
+
+def near_duplicate_key(title: ir.StringColumn) -> ir.StringValue:
+    """Equal for near-duplicate titles: a hash of the title's letters in alphabetical order.
+
+    A title without any letter is its own key.
+    """
+    letters = title.lower().re_replace(r"[^\p{L}]+", "")
+    text = ibis.ifelse(letters.length() > 0, letters.split("").sort().join(""), title)
+    return text.hexdigest("md5").left(16)
+
+
+def _split(rows: ir.Table, valid_share: float, test_share: float) -> ir.Table:
+    """Give each group of linked products and titles one split: that of its smallest label."""
+    rows = rows.mutate(key=near_duplicate_key(rows.ep_title))
+    rows = rows.mutate(label=rows.key)
+    for _ in range(_LINKS_FOLLOWED):
+        rows = rows.mutate(label=rows.label.min().over(group_by="product_id"))
+        rows = rows.mutate(label=rows.label.min().over(group_by="key"))
+    # All rows of a key have one label now. A product at the end of a long chain may still have two.
+    rows = rows.mutate(group=rows.label.min().over(group_by="product_id"))
+    rows = rows.mutate(
+        split=_split_of(rows.label, valid_share, test_share), whole=_split_of(rows.group, valid_share, test_share)
+    )
+    return rows.filter(rows.split == rows.whole)
+
+
+def _split_of(label: ir.StringColumn, valid_share: float, test_share: float) -> ir.StringValue:
+    # Hashed again: the smallest of several labels is no even draw.
+    bucket = _digest("split", label)
+    return ibis.cases(
         (bucket < _threshold(test_share), "test"),
         (bucket < _threshold(test_share + valid_share), "valid"),
         else_="train",
     )
-    return rows.select("product_id", "ep_title", "category4", split=split)
 
 
 def _digest(salt: str, column: ir.StringColumn) -> ir.StringValue:

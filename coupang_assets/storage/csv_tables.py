@@ -25,6 +25,7 @@ from coupang_assets.storage.part_files import part_files
 csv.field_size_limit(sys.maxsize)
 _UNNAMED = {"", "Unnamed: 0"}
 _NEEDS_QUOTES = re.compile(r'[,"\r\n]')
+_DTYPES = {"int64": "Int64", "float64": "float64"}
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -172,6 +173,8 @@ def _parse(path: Path, column: Column, values: pd.Series, lines: list[int]) -> p
         parse = canonical_code
     elif column.type == "int64":
         parse = _integer
+    elif column.type == "float64":
+        parse = _decimal
     else:
         parse = _text
     parsed = []
@@ -182,7 +185,7 @@ def _parse(path: Path, column: Column, values: pd.Series, lines: list[int]) -> p
             raise CoupangAssetsError(
                 f"{path}, line {line}, column {column.name}: {error}", "correct the value in the file"
             ) from None
-    return pd.Series(parsed, dtype="Int64" if column.type == "int64" else object, index=values.index)
+    return pd.Series(parsed, dtype=_DTYPES.get(column.type, object), index=values.index)
 
 
 def _field(value: object) -> str:
@@ -204,6 +207,15 @@ def _integer(value: str) -> int | None:
     if number not in _INT64:
         raise ValueError(f"'{value}' is too large a number")
     return number
+
+
+def _decimal(value: str) -> float | None:
+    if not value:
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"'{value}' is no number") from None
 
 
 def _require_final_newline(dataset: Dataset, path: Path) -> None:

@@ -55,7 +55,7 @@ def versions(settings: Settings) -> dict[str, str | None]:
             "def unused() -> None:\n    pass\n\n\ndef dictionary(",
             set(),
         ),
-        ("pipeline/training_set.py", "# Another salt", "# Salt", set()),
+        ("pipeline/training_set.py", "# Hashed again", "# Hashed", set()),
         ("pipeline/training_set.py", '"""``coupang_train``.', '"""Training.', set()),
         ("crawling/parsers.py", "names[:MAX_LEVELS], parser", "names[:4], parser", {"crawl_journal", "recheck"}),
     ],

@@ -45,8 +45,8 @@ def test_the_status_job_puts_each_datasets_reason_on_its_page_and_runs_nothing(m
     said = observed(result)
     assert len(said) == 15
     assert said["coupang_train"] == {"state": "settings changed", "why": "training.cap was 3000 and is 2"}
-    assert said["classifier_report"]["state"] == "waiting"
-    assert said["classifier_report"]["begins with"] == f"coupang_train@{MAY}"
+    assert said["biterm_report"]["state"] == "waiting"
+    assert said["biterm_report"]["begins with"] == f"coupang_train@{MAY}"
     assert said["raw_dailies"] == {"state": "fresh", "why": "nothing it is made from has changed"}
 
 

@@ -138,7 +138,7 @@ def test_lineage_shows_an_uninterrupted_chain(
 def test_report_shows_the_confusion_heat_map(open_page: OpenPage, run_id: str, picture: Picture) -> None:
     from playwright.sync_api import expect
 
-    page = open_page("/assets/classifier_report")
+    page = open_page("/assets/biterm_report")
     _metadata_row(page, "confusion").get_by_text("[Show Markdown]").click()
     heat_map = page.get_by_role("dialog").locator("img")
     expect(heat_map).to_be_visible()

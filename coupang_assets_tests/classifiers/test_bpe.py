@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 
 from coupang_assets.classifiers.bpe import BpeOptions, BpeTokenizer, train_bpe, word_counts
+from coupang_assets.classifiers.title_tokens import TitleEncoder
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets_tests.classifiers.titles import made, table, training
 
 
 def tokens_of(path: Path, title: str) -> list[str]:
     tokenizer = BpeTokenizer.load(path)
-    return [tokenizer.tokens[rank] for rank in tokenizer.distinct_tokens([title], 1000)[0]]
+    return [tokenizer.tokens[rank] for rank in TitleEncoder(tokenizer).encode([title]).pieces.tokens]
 
 
 def test_words_are_counted_by_frequency_then_alphabet() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from coupang_assets.classifiers import safe_pickle
+from coupang_assets.classifiers import checksum, safe_pickle
 from coupang_assets.errors import CoupangAssetsError
 
 GOOD = {("가", ""): {"0012": 0.5}, ("가", "나"): {"0012": 0.25, "0034": 0.75}}
@@ -22,7 +22,7 @@ GOOD = {("가", ""): {"0012": 0.5}, ("가", "나"): {"0012": 0.25, "0034": 0.75}
 def write(path: Path, content: bytes) -> Path:
     """Any bytes with the checksum that belongs to them."""
     path.write_bytes(content)
-    safe_pickle.checksum_path(path).write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
+    checksum.checksum_path(path).write_text(f"{hashlib.sha256(content).hexdigest()}  {path.name}\n")
     return path
 
 
@@ -153,10 +153,10 @@ def test_a_missing_file_or_checksum_is_named(tmp_path: Path) -> None:
     with pytest.raises(CoupangAssetsError, match="does not exist"):
         safe_pickle.load(path)
     safe_pickle.dump(GOOD.items(), path)
-    safe_pickle.checksum_path(path).unlink()
+    checksum.checksum_path(path).unlink()
     with pytest.raises(CoupangAssetsError, match=r"sha256sum d\.pickle"):
         safe_pickle.load(path)
-    safe_pickle.checksum_path(path).write_text("nonsense")
+    checksum.checksum_path(path).write_text("nonsense")
     with pytest.raises(CoupangAssetsError, match="format of sha256sum"):
         safe_pickle.load(path)
 

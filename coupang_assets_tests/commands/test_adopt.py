@@ -9,14 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from coupang_assets.datasets import DATASETS, RAW_DAILIES
+from coupang_assets.datasets import DATASETS, RAW_DAILIES, Step
 from coupang_assets.storage.locate import locate
 from coupang_assets_tests.commands.months import Root
 
 pytestmark = pytest.mark.slow
 
 NEXT = "raw_dailies or new_unique or updated_unique or diff_data"
-MISSING = {"crawl_candidates", "crawl_journal", "category_merge", "classifier_report"}
+JUDGED = {name for name, dataset in DATASETS.items() if dataset.step is Step.EVALUATION}
+MISSING = {"crawl_candidates", "crawl_journal", "category_merge", "fasttext_model", "svm_model", "vote_model", *JUDGED}
 TORN = "cate_dictionary"
 
 

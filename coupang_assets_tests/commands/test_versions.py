@@ -185,7 +185,7 @@ def test_diff_finds_the_dataset_by_its_versions_and_names_what_it_cannot_compare
     assert "name it with --dataset" in root.run("diff", "2024_05", "@1", "@2", status=1)
     assert "name it with --dataset" in root.run("diff", "2024_05", one[:10], version(root, CATE_ALL, 1), status=1)
     assert "the same content" in root.run("diff", "2024_05", "@1", "@1", "--dataset", "raw_dailies")
-    report = root.run("diff", "2024_05", "@1", "@2", "--dataset", "classifier_report")
+    report = root.run("diff", "2024_05", "@1", "@2", "--dataset", "biterm_report")
     assert "Files that differ: report/" in report
 
 

@@ -1,14 +1,15 @@
-"""Training set: no nulls, distinct, capped, and split by product whatever the order of the rows."""
+"""Training set: no nulls, distinct, capped, split by product and near-duplicate title, in any order of rows."""
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coupang_assets.datasets import CATEGORY_CODES
 from coupang_assets.engines.duckdb import DuckDBEngine
-from coupang_assets.pipeline.training_set import training_set
+from coupang_assets.pipeline.training_set import near_duplicate_key, training_set
 
 EVENT = ["product_id", "ep_title", *CATEGORY_CODES]
 ROWS = st.lists(
@@ -49,8 +50,14 @@ def test_neither_order_nor_repetition_of_rows_matters(engine: DuckDBEngine, rows
     pd.testing.assert_frame_equal(made(engine, rows, cap), made(engine, [*reversed(rows), *rows], cap))
 
 
+def unlike(number: int) -> str:
+    """A title that shares its letters with no other number's."""
+    return f"상품 {chr(0xAC00 + number)}"
+
+
 def test_shares_are_about_right_and_the_cap_does_not_bend_them(engine: DuckDBEngine) -> None:
-    rows: list[Row] = [(f"{n}", f"상품 {n}", "0001") for n in range(20_000)]
+    # Beyond the syllables: Chinese characters, each a letter of its own.
+    rows: list[Row] = [(f"{n}", unlike(n) if n < 11_000 else f"상품 {chr(0x4E00 + n)}", "0001") for n in range(20_000)]
     for cap in (20_000, 5_000):
         shares = made(engine, rows, cap)["split"].value_counts(normalize=True)
         assert abs(shares["test"] - 0.1) < 0.02
@@ -59,7 +66,57 @@ def test_shares_are_about_right_and_the_cap_does_not_bend_them(engine: DuckDBEng
 
 
 def test_a_product_keeps_its_split_when_the_month_grows(engine: DuckDBEngine) -> None:
-    rows: list[Row] = [(f"{n}", f"상품 {n}", "0001") for n in range(200)]
+    rows: list[Row] = [(f"{n}", unlike(n), "0001") for n in range(200)]
     before = made(engine, rows[:100]).set_index("product_id")["split"]
     after = made(engine, rows).set_index("product_id")["split"]
     assert after[before.index].equals(before)
+
+
+@pytest.mark.parametrize(
+    ("title", "other", "near"),
+    [
+        ("하기스 기저귀 대형 60매", "기저귀, 하기스  대형(120매)", True),
+        ("무선 마우스 KN30bt", "무선마우스 kn30BT", True),
+        ("무선 마우스", "유선 마우스", False),
+        ("123", "456", False),
+        ("123", "123", True),
+    ],
+)
+def test_what_counts_as_a_near_duplicate(engine: DuckDBEngine, title: str, other: str, near: bool) -> None:
+    table = ibis.memtable(pd.DataFrame({"title": [title, other]}))
+    first, second = engine.backend.execute(table.select(key=near_duplicate_key(table.title)))["key"]
+    assert (first == second) is near
+
+
+def test_near_duplicates_stay_on_one_side(engine: DuckDBEngine) -> None:
+    rows: list[Row] = [
+        (f"{n}-{variant}", f"{unlike(n)} {variant}매", f"{variant % 3:04}") for n in range(300) for variant in range(5)
+    ]
+    found = made(engine, rows, share=0.3)
+    assert len(found) == len(rows)
+    assert (found.groupby(found["product_id"].str.split("-").str[0])["split"].nunique() == 1).all()
+    assert found["split"].nunique() == 3
+
+
+def test_products_that_share_titles_through_others_stay_on_one_side(engine: DuckDBEngine) -> None:
+    """Product n has titles n and n + 1: a chain; five of them in a row are one group, however the labels fall."""
+    rows: list[Row] = []
+    for chain in range(100):
+        for n in range(3):
+            rows += [(f"{chain}-{n}", unlike(chain * 10 + n + more), f"{more:04}") for more in (0, 1)]
+    found = made(engine, rows, share=0.3)
+    assert len(found) == len(rows)
+    assert (found.groupby(found["product_id"].str.split("-").str[0])["split"].nunique() == 1).all()
+
+
+def test_of_a_long_chain_rows_are_left_out_rather_than_split(engine: DuckDBEngine) -> None:
+    rows: list[Row] = [(f"{n:03}", unlike(n + more), f"{more:04}") for n in range(600) for more in (0, 1)]
+    found = made(engine, rows, share=0.3)
+    assert (found.groupby("product_id")["split"].nunique() == 1).all()
+    assert (found.groupby("ep_title")["split"].nunique() == 1).all(), "the same title in two categories"
+    assert len(rows) * 0.8 < len(found) < len(rows)
+
+
+def test_spark_can_be_asked_the_same() -> None:
+    table = ibis.table(dict.fromkeys(EVENT, "string"), name="define")
+    assert "SPLIT(" in ibis.to_sql(training_set(table, 10, 0.1, 0.1), dialect="pyspark")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
-from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_JOURNAL, RAW_DAILIES, UPDATED_UNIQUE
+from coupang_assets.datasets import CHAMPION, COUPANG_CATE_ALL, CRAWL_JOURNAL, RAW_DAILIES, UPDATED_UNIQUE
 from coupang_assets.refresh.graph import Graph
 from coupang_assets.refresh.loop import Made, Outcome, Step, refresh
 from coupang_assets.refresh.plan import Disk, OnDisk, earlier_month
@@ -84,7 +84,7 @@ class Chain:
         return self.edits.get((month, name), manifest.data_version) if editable else manifest.data_version
 
     def source_version(self, month: str, source: str) -> str | None:
-        return _version(frozenset(self.events[month]))
+        return _version(frozenset(self.events[month])) if source == EVENTS else "nothing accepted"
 
     def latest_base(self, month: str) -> str | None:
         return self._latest(month, COUPANG_CATE_ALL.name)
@@ -120,13 +120,15 @@ class Chain:
         if name == CRAWL_JOURNAL.name:
             tokens.add(f"names:{month}:first")
         tokens = {token for token in tokens if token.partition(":")[0] not in _BLIND.get(name, set())}
+        if name == CHAMPION.name:
+            tokens = set()  # Who it is stays the same.
         tokens |= {f"{key}={value}" for key, value in node.made_with.settings.items()}
         tokens.add(f"{name} does {self.effects.get(name, 'as always')}")
         content = frozenset(tokens)
         inputs = {input_key(one, of): str(self.version(of, one)) for of, one in upstream}
         sources = {input_key(one, month): ANSWERED for one in node.sources}
-        if EVENTS in node.sources:
-            sources[input_key(EVENTS, month)] = str(self.source_version(month, EVENTS))
+        for source in set(node.sources) & self.graph.observed:
+            sources[input_key(source, month)] = str(self.source_version(month, source))
         own_base = next((of for one, of in earlier if one != CRAWL_JOURNAL.name), None)
         key = (month, name)
         self.contents[key] = content

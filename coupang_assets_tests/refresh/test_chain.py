@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from coupang_assets.datasets import DATASETS, Step
 from coupang_assets.definitions import build_defs
 from coupang_assets.months import add_months
 from coupang_assets.refresh.graph import Graph
@@ -17,7 +18,7 @@ MONTHS = [add_months("2014_01", n) for n in range(130)]
 FIRST, CHANGED, NEXT, LAST = MONTHS[0], MONTHS[60], MONTHS[61], MONTHS[-1]
 AFTER_CHANGED = MONTHS[61:]
 
-STEP_6 = {"coupang_train", "bpe_tokenizer", "btm_percent_dict", "classifier_report"}
+STEP_6 = {name for name, dataset in DATASETS.items() if dataset.step in (Step.CLASSIFIER, Step.EVALUATION)}
 FROM_DICTIONARY = {"category_merge", "cate_dictionary", "define_dailies", "rt_category_info_coupang"} | STEP_6
 # What is made when nothing but the number of rows of known categories has changed.
 SAME_CATEGORIES = {
@@ -281,7 +282,7 @@ def test_the_order_is_that_of_the_graph_with_the_base_month_settled_first(graph:
     places = {node.name: place for place, node in enumerate(graph.nodes)}
     assert all(places[name] < places[node.name] for node in graph.nodes for name in (*node.inputs, *node.after))
     assert {node.name for node in graph.nodes if node.earlier} == {
-        "updated_unique", "diff_data", "crawl_journal", "coupang_cate_all",
+        "updated_unique", "diff_data", "crawl_journal", "coupang_cate_all", "champion",
     }  # fmt: skip
     assert "recheck" not in places
     assert graph.following("coupang_train") == STEP_6 - {"coupang_train"}

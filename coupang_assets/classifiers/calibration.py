@@ -1,0 +1,170 @@
+"""Scores that mean what they say: one sigmoid for all categories (Platt, 1999), normalised over a title's categories.
+
+Belongs here: which titles a classifier is calibrated on, and the sigmoid. Does not: the classifiers' own scores.
+
+Against temperature scaling the second parameter is what scores of one-against-rest models need; far to the left a
+sigmoid is an exponential, so the softmax is the special case of a large negative offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, VALID, training_rows
+from coupang_assets.errors import CoupangAssetsError
+
+Floats: TypeAlias = npt.NDArray[Any]
+Model = TypeVar("Model")
+
+# More titles do not make one number more certain.
+CALIBRATION_TITLES = 20_000
+# As two hexadecimal digits, of 256.
+_HELD_OUT = "1a"
+# Scores looked at: titles times categories.
+_CELLS = 2_000_000
+# Logarithm of the slope per standard deviation of the scores, and offset.
+_START = (0.5, 0.0)
+_MAX_STEPS = 120
+
+
+def learning_frame(training: ibis.Table, split: str, titles: int | None = None) -> pd.DataFrame:
+    """Rows of a split in one order, whatever the engine's, and at most `titles` of them, chosen by a hash.
+
+    Returns:
+        ep_title, category4; by category, then title.
+
+    Raises:
+        CoupangAssetsError: a column is missing.
+    """
+    rows = training_rows(training, split)
+    if titles is not None:
+        rows = rows.order_by(rows[TITLE].hexdigest("md5"), CATEGORY, TITLE).limit(titles)
+    return rows.execute().sort_values([CATEGORY, TITLE], kind="stable", ignore_index=True)
+
+
+def balanced_frame(training: ibis.Table, split: str, titles: Callable[[int], int]) -> pd.DataFrame:
+    """`learning_frame` with equally many titles a category at most, but one at least.
+
+    Args:
+        titles: how many titles there may be together, given the number of categories.
+    """
+    rows = training_rows(training, split)
+    categories = max(1, int(rows[CATEGORY].nunique().execute()))
+    by_hash = ibis.window(group_by=CATEGORY, order_by=[rows[TITLE].hexdigest("md5"), TITLE])
+    rows = rows.mutate(place=ibis.row_number().over(by_hash))
+    rows = rows.filter(rows.place < max(1, titles(categories) // categories)).drop("place")
+    return rows.execute().sort_values([CATEGORY, TITLE], kind="stable", ignore_index=True)
+
+
+def require_rows(rows: pd.DataFrame) -> None:
+    """Raises CoupangAssetsError if there is nothing to learn from."""
+    if rows.empty:
+        raise CoupangAssetsError(
+            "The training set has no row of split 'train' with a title and a category.",
+            "Check coupang_train of this month.",
+        )
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Probability of a category: sigmoid(slope * score + offset), over the sum of all categories of the title."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def probabilities(self, scores: Floats) -> npt.NDArray[np.float32]:
+        """Titles by categories; rows sum to 1."""
+        found = _log_sigmoid(np.asarray(scores, np.float32) * np.float32(self.slope) + np.float32(self.offset))
+        found -= found.max(axis=1, keepdims=True)
+        np.exp(found, out=found)
+        found /= found.sum(axis=1, keepdims=True)
+        return found
+
+    def as_json(self) -> dict[str, float]:
+        """For a model's file; `Calibration(**…)` reads it."""
+        return {"slope": self.slope, "offset": self.offset}
+
+    @classmethod
+    def from_json(cls, content: Any) -> Calibration:
+        """Raises KeyError, TypeError or ValueError for what `as_json` has not written."""
+        return cls(float(content["slope"]), float(content["offset"]))
+
+
+def learn_calibrated(
+    training: ibis.Table, learn: Callable[[ibis.Table], Model], judge: Callable[[Model, pd.DataFrame], Calibration]
+) -> tuple[Model, Calibration]:
+    """A model and the calibration of its scores.
+
+    The calibration comes from the valid split of `training`; where that is empty, from a tenth of the training titles
+    (by a hash) and a model learned from the other nine. The model returned has learned from all of them.
+
+    Args:
+        learn: makes a model from the rows of split `train`.
+        judge: calibration of a model on titles it has not seen: ep_title, category4.
+    """
+    model = learn(training)
+    valid = learning_frame(training, VALID, CALIBRATION_TITLES)
+    if len(valid):
+        return model, judge(model, valid)
+    rest, held_out = _held_out_tenth(training)
+    return model, Calibration() if rest is None else judge(learn(rest), held_out)
+
+
+def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibration:
+    """The calibration that makes the true categories most likely.
+
+    Args:
+        rows: category4 of each title; categories that are not in `codes` do not count.
+        codes: of the columns of `scores`, sorted.
+        scores: titles by codes.
+
+    Returns:
+        The default where nothing can be learned: no known title, or one category.
+    """
+    from scipy.optimize import minimize
+
+    position = {code: index for index, code in enumerate(codes)}
+    known = np.flatnonzero(rows[CATEGORY].isin(position).to_numpy())
+    if not len(known) or len(codes) < 2:
+        return Calibration()
+    known = known[:: max(1, len(known) * len(codes) // _CELLS)]
+    truth = rows[CATEGORY].iloc[known].map(position).to_numpy()
+    kept = np.asarray(scores, np.float64)[known]
+    spread = float(kept.std()) or 1.0
+
+    def loss(parameters: Floats) -> float:
+        logits = _log_sigmoid(kept * (np.exp(parameters[0]) / spread) + parameters[1])
+        largest = logits.max(axis=1)
+        total = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
+        return float(np.mean(total - logits[np.arange(len(truth)), truth]))
+
+    found = minimize(loss, _START, method="Nelder-Mead", options={"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6})
+    # Rounded, so that the last digits of a sum do not become part of a file.
+    slope, offset = np.exp(np.clip(found.x[0], -10, 10)) / spread, np.clip(found.x[1], -100, 100)
+    return Calibration(float(f"{slope:.4g}"), float(f"{offset:.4g}"))
+
+
+def _log_sigmoid(values: Floats) -> Floats:
+    # Without overflow on either side: log(1 / (1 + e^-x)) = min(x, 0) - log(1 + e^-|x|).
+    return np.minimum(values, 0) - np.log1p(np.exp(-np.abs(values)))
+
+
+def _held_out_tenth(training: ibis.Table) -> tuple[ibis.Table | None, pd.DataFrame]:
+    """A training table without a tenth of its titles, chosen by a hash, and that tenth.
+
+    Returns:
+        The table, or None where holding titles out would leave fewer than two categories; ep_title and category4.
+    """
+    tenth = training[TITLE].hexdigest("md5").left(2)
+    held_out = learning_frame(training.filter(tenth < _HELD_OUT), TRAIN, CALIBRATION_TITLES)
+    rest = training.filter(tenth >= _HELD_OUT)
+    if held_out.empty or int(training_rows(rest)[CATEGORY].nunique().execute()) < 2:
+        return None, held_out
+    return rest, held_out
