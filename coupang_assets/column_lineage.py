@@ -17,10 +17,12 @@ from coupang_assets.datasets import (
     CRAWL_JOURNAL,
     DEFINE_DAILIES,
     DIFF_DATA,
+    LABEL_ERRORS,
     NEW_UNIQUE,
     RAW_DAILIES,
     RECHECK,
     RT_CATEGORY_INFO,
+    TAXONOMY_PROPOSALS,
     UPDATED_UNIQUE,
 )
 
@@ -34,6 +36,9 @@ JOURNAL_FIELDS = (*CATEGORY_CODES, "product_id", "names")
 
 _LEVELS = range(1, 5)
 _DICTIONARY = tuple(f"lv{n}_{what}" for what in ("code", "name") for n in _LEVELS)
+_PATH = tuple(f"cate_dictionary.lv{n}_name" for n in _LEVELS)
+# What a classifier learns from and is judged by.
+_LABELLED = ("coupang_train.ep_title", "coupang_train.category4")
 _NAMES_DECIDE = ("coupang_cate_all.cate1_name", "coupang_cate_all.cate4_name", "new_unique.count")
 
 
@@ -101,6 +106,24 @@ COLUMN_LINEAGE: Mapping[str, Lineage] = {
     COUPANG_TRAIN.name: {
         **_same("define_dailies", "product_id", "ep_title", "category4"),
         "split": ("define_dailies.product_id",),
+    },
+    TAXONOMY_PROPOSALS.name: {
+        "code": ("cate_dictionary.lv4_code",),
+        "path": _PATH,
+        "into_path": _PATH,
+        **dict.fromkeys(("proposal", "into", "reason", "nearest"), (*_LABELLED, *_PATH)),
+        "trained": ("coupang_train.category4", "coupang_train.split"),
+        "tested": ("coupang_train.category4", "coupang_train.split"),
+        **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "confused_titles", "confused_share"), _LABELLED),
+        "name_overlap": _PATH,
+        # A person's mark.
+        "accepted": (),
+    },
+    LABEL_ERRORS.name: {
+        **_same("coupang_train", "product_id", "ep_title", "category4"),
+        "given_path": ("coupang_train.category4", *_PATH),
+        "suggested_path": (*_LABELLED, *_PATH),
+        **dict.fromkeys(("rank", "suggested", "quality", "given_probability", "suggested_probability"), _LABELLED),
     },
 }
 

@@ -326,6 +326,8 @@ class ProductsSettings(BaseModel):
         """Whether the embedded server is used."""
         named = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE"))
         return self.kind == "embedded" or (self.kind == "auto" and not named)
+
+
 class ServingSettings(BaseModel):
     """The prediction service, ``coupang-assets serve``."""
 

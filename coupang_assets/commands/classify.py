@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from coupang_assets.classifiers.bulk import ModelFiles, classify_file
-from coupang_assets.serving.choice import choose_model
 from coupang_assets.datasets import BPE_TOKENIZER, CATE_DICTIONARY, CLASSIFIER_MODELS
 from coupang_assets.months import work_month
+from coupang_assets.serving.choice import choose_model
 from coupang_assets.settings import Settings
 from coupang_assets.storage.csv_tables import read_frame
 from coupang_assets.storage.layout import Layout

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coupang_assets.serving.choice import choose_model, load_model
 from coupang_assets.datasets import CATE_DICTIONARY
 from coupang_assets.months import work_month
 from coupang_assets.pipeline.refinement import category_paths
+from coupang_assets.serving.choice import choose_model, load_model
 from coupang_assets.settings import Settings
 from coupang_assets.storage.csv_tables import read_frame
 from coupang_assets.storage.layout import Layout

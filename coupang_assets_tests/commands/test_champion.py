@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from coupang_assets.commands.champion import show_champion
-from coupang_assets.serving.choice import choose_model
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.evaluation.champion import decide
 from coupang_assets.evaluation.champion_record import CHAMPIONS_FILE, ChampionEntry, append_champion
+from coupang_assets.serving.choice import choose_model
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets_tests.evaluation.candidates import candidate
