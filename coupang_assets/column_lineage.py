@@ -37,8 +37,7 @@ JOURNAL_FIELDS = (*CATEGORY_CODES, "product_id", "names")
 _LEVELS = range(1, 5)
 _DICTIONARY = tuple(f"lv{n}_{what}" for what in ("code", "name") for n in _LEVELS)
 _PATH = tuple(f"cate_dictionary.lv{n}_name" for n in _LEVELS)
-# What a classifier learns from and is judged by.
-_LABELLED = ("coupang_train.ep_title", "coupang_train.category4")
+_LEARNED = ("coupang_train.ep_title", "coupang_train.category4")
 _NAMES_DECIDE = ("coupang_cate_all.cate1_name", "coupang_cate_all.cate4_name", "new_unique.count")
 
 
@@ -105,25 +104,25 @@ COLUMN_LINEAGE: Mapping[str, Lineage] = {
     RT_CATEGORY_INFO.name: _same("cate_dictionary", *_DICTIONARY),
     COUPANG_TRAIN.name: {
         **_same("define_dailies", "product_id", "ep_title", "category4"),
-        "split": ("define_dailies.product_id",),
+        "split": ("define_dailies.product_id", "define_dailies.ep_title"),
     },
     TAXONOMY_PROPOSALS.name: {
         "code": ("cate_dictionary.lv4_code",),
         "path": _PATH,
-        "into_path": _PATH,
-        **dict.fromkeys(("proposal", "into", "reason", "nearest"), (*_LABELLED, *_PATH)),
-        "trained": ("coupang_train.category4", "coupang_train.split"),
-        "tested": ("coupang_train.category4", "coupang_train.split"),
-        **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "confused_titles", "confused_share"), _LABELLED),
+        **dict.fromkeys(("proposal", "into", "reason", "nearest"), (*_LEARNED, *_PATH)),
+        "into_path": (*_LEARNED, *_PATH),
+        "trained": ("coupang_train.category4",),
+        "tested": ("coupang_train.category4",),
+        **dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "confused_titles", "confused_share"), _LEARNED),
         "name_overlap": _PATH,
-        # A person's mark.
+        # A person's word.
         "accepted": (),
     },
     LABEL_ERRORS.name: {
         **_same("coupang_train", "product_id", "ep_title", "category4"),
         "given_path": ("coupang_train.category4", *_PATH),
-        "suggested_path": (*_LABELLED, *_PATH),
-        **dict.fromkeys(("rank", "suggested", "quality", "given_probability", "suggested_probability"), _LABELLED),
+        "suggested_path": (*_LEARNED, *_PATH),
+        **dict.fromkeys(("rank", "suggested", "quality", "given_probability", "suggested_probability"), _LEARNED),
     },
 }
 

@@ -33,7 +33,7 @@ def test_it_comes_from_columns_that_exist_along_edges_of_the_graph(name: str) ->
         ("rt_category_info_coupang", "lv1_name", {"product_id"}),  # The page of a product shows the names.
         ("cate_dictionary", "lv4_name", {"product_id"}),
         ("coupang_train", "ep_title", {"ep_title"}),
-        ("coupang_train", "split", {"product_id"}),
+        ("coupang_train", "split", {"product_id", "ep_title"}),
     ],
 )
 def test_which_columns_of_the_events_end_where(dataset: str, column: str, from_raw: set[str]) -> None:
