@@ -21,10 +21,10 @@ def written(layout: Layout, dataset: Dataset, names: list[str]) -> list[Path]:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             temporary_name(folder / name).write_text(f"{name}\n")
         records = [record_file(temporary_name(folder / name), name) for name in names]
-        made = Manifest(
-            dataset=dataset.name, month=MONTH, run_id="r", code_version="c", data_version="v", files=records
+        commit(
+            folder,
+            Manifest(dataset=dataset.name, month=MONTH, run_id="r", code_version="c", data_version="v", files=records),
         )
-        commit(folder, made)
     return [folder / name for name in names]
 
 
