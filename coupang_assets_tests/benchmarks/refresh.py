@@ -106,10 +106,12 @@ def long_plan(folder: Path) -> Iterator[Figure]:
     for (month, name), manifest in chain.manifests.items():
         folder_of_month = layout.month_folder(month)
         records = []
-        for file in (folder_of_month / path for path in graph.by_name[name].dataset.paths[:1]):
-            write_text(file, "x")
+        dataset = graph.by_name[name].dataset
+        text = ",".join(dataset.column_names) + "\n"
+        for file in (folder_of_month / path for path in dataset.paths[:1]):
+            write_text(file, text)
             relative = str(file.relative_to(folder_of_month))
-            records.append(FileRecord(path=relative, bytes=1, sha256="", mtime_ns=file.stat().st_mtime_ns))
+            records.append(FileRecord(path=relative, bytes=len(text), sha256="", mtime_ns=file.stat().st_mtime_ns))
         record = manifest.model_copy(update={"files": records})
         write_text(manifest_path(folder_of_month, name), record.model_dump_json())
     started = time.perf_counter()
