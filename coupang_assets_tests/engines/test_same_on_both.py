@@ -185,7 +185,7 @@ def test_titles_have_the_same_letters_on_both(engines: tuple[DuckDBEngine, Spark
 
 @FEW
 @given(CLEAN_ROWS)
-@example([row[:2] + ("0001", None, "0002", "0010") for row in ALL_HARD if "\x00" not in (row[0] or "")])
+@example([(*row[:2], "0001", None, "0002", "0010") for row in ALL_HARD if "\x00" not in (row[0] or "")])
 def test_what_either_writes_is_one_text_and_either_reads_it(
     engines: tuple[DuckDBEngine, SparkEngine], rows: list
 ) -> None:
