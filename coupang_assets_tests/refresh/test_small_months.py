@@ -51,10 +51,11 @@ def test_the_training_cap_makes_the_training_set_and_what_follows(months: SmallM
     assert (MAY, "coupang_train") in stale_in_dagster(months, "coupang_train")
     assert months.ran(MAY, JUNE) == of([MAY, JUNE], STEP_6)
     assert stale_in_dagster(months, *STEP_6) == set()
-    assert {name for name, digest in files(months.settings.root).items() if before.get(name) != digest} == {
-        name for name in files(months.settings.root) if "coupang_train_2_" in name or "bpe" in name or "btm" in name
-        or "report/" in name
-    }  # fmt: skip
+    changed = {name for name, digest in files(months.settings.root).items() if before.get(name) != digest}
+    earlier = ("raw/", "define/", "crawl/", "warehouse/", "unique", "diff_data", "cate_all", "merge", "cate_dictionary")
+    assert not [name for name in changed if any(part in name for part in earlier)]
+    for made in ("coupang_train_2_", "coupang_bpe_", "btm_percent_dict_", "svm_", "report/biterm/"):
+        assert {name.split("/")[1] for name in changed if made in name} == {MAY, JUNE}, made
 
 
 def test_new_rows_in_one_day_make_exactly_its_month_stale(months: SmallMonths) -> None:
