@@ -30,6 +30,7 @@ CLASSIFIERS: Mapping[str, str] = {
     "biterm": "coupang_assets.classifiers.biterm:BitermClassifier",
     "fasttext": "coupang_assets.classifiers.fasttext:FastTextClassifier",
     "svm": "coupang_assets.classifiers.svm:SvmClassifier",
+    "e5": "coupang_assets.classifiers.e5.classifier:E5Classifier",
     "vote": "coupang_assets.classifiers.vote:VoteClassifier",
 }
 
