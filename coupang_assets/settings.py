@@ -349,7 +349,7 @@ class E5Settings(BaseModel):
     weights: str = Field(
         "intfloat/multilingual-e5-base",
         min_length=1,
-        description="a name on the hub, a local folder of such a model, or untrained: a small one that starts from nothing",
+        description="a name on the hub, a folder with such a model, or untrained: a small one that starts from nothing",
     )
     memory_gib: float = Field(8.0, gt=1, description="memory of the device; the planner stays below it")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU if there is one")

@@ -144,19 +144,17 @@ class E5Classifier(RankingClassifier):
         vocabulary = Vocabulary(prepared.definition, options.length)
         with tempfile.TemporaryDirectory(prefix="e5-", dir=scratch) as name:
             folder = Path(name)
-            corpora = [
-                encode(rows, vocabulary, place, folder / f"{split}.tokens")
-                for split, rows in ((TRAIN, learned), (VALID, judged))
-            ]
-            if not len(corpora[0]) or not len(corpora[1]):
+            texts = encode(learned, vocabulary, place, folder / f"{TRAIN}.tokens")
+            held = encode(judged, vocabulary, place, folder / f"{VALID}.tokens")
+            if not len(texts) or not len(held):
                 raise CoupangAssetsError("No title of the training set says anything.", "Check coupang_train.")
-            run = _run_id(options, seed, tree, prepared.definition, corpora, folder)
+            run = _run_id(options, seed, tree, prepared.definition, (texts, held), folder)
             epochs = loop.train(
-                prepared.network, *corpora, options, prepared.plan.means, seed=seed,
+                prepared.network, texts, held, options, prepared.plan.means, seed=seed,
                 folder=checkpoints or folder / "checkpoints", run=run, on_epoch=on_epoch,
             )  # fmt: skip
-            logits = loop.logits(prepared.network, corpora[1], prepared.plan.means)
-            factor = fitted_factor(logits, corpora[1].leaf)
+            logits = loop.logits(prepared.network, held, prepared.plan.means)
+            factor = fitted_factor(logits, held.leaf)
         if prepared.plan.means.lora:
             merge_low_rank(prepared.network)
         about = About(

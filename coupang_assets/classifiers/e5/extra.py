@@ -19,6 +19,6 @@ def require_extra() -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise CoupangAssetsError(
-            f"The e5 classifier needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed.",
+            f"The e5 classifier needs packages that are not installed: {', '.join(missing)}.",
             "Install the extra: pip install 'coupang-assets[e5]'",
         )

@@ -125,7 +125,7 @@ class Plan:
     def describe(self) -> str:
         """Markdown: what was considered and what was chosen."""
         lines = [
-            f"Device memory {self.budget / GIB:.2f} GiB, of which {CONTEXT_BYTES / GIB:.2f} GiB are left to the device.",
+            f"Device memory {self.budget / GIB:.2f} GiB, {CONTEXT_BYTES / GIB:.2f} GiB of it left to the device itself.",
             "",
             "| means | peak GiB | fits |",
             "| :--- | ---: | :--- |",
@@ -217,7 +217,7 @@ def plan(
         raise CoupangAssetsError(
             f"Nothing fits into {budget / GIB:.1f} GiB: even {steps[-1][0]} needs "
             f"{(steps[-1][1] + CONTEXT_BYTES) / GIB:.1f} GiB.",
-            "Set a smaller COUPANG_E5__BATCH or COUPANG_E5__LENGTH, a smaller model, or a larger COUPANG_E5__MEMORY_GIB.",
+            "Set a smaller COUPANG_E5__BATCH or COUPANG_E5__LENGTH, a smaller model, or more COUPANG_E5__MEMORY_GIB.",
         )
     # What costs time or accuracy goes again if what came after it made it needless.
     for without in ("optimiser", "frozen_embeddings", "checkpointing"):

@@ -1,0 +1,141 @@
+"""Where a classifier errs, with the products themselves (spec 001, next steps).
+
+Belongs here: tables of errors and what a person reads of them. Does not: figures (`metrics`), pictures (`plots`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from coupang_assets.classifiers.protocol import Prediction
+
+TRUTH, PREDICTED, SCORE, TEXT = "truth", "predicted", "score", "text"
+_BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+_PAIRS, _EXAMPLES, _CONFIDENT = 10, 3, 20
+
+
+def predictions_table(
+    texts: Sequence[str], truth: Sequence[str], predictions: Sequence[Sequence[Prediction]]
+) -> pd.DataFrame:
+    """text, truth, predicted (empty: none), score; one row a title, by text and truth."""
+    best = [ranked[0] if ranked else Prediction("", 0.0) for ranked in predictions]
+    table = pd.DataFrame(
+        {TEXT: texts, TRUTH: truth, PREDICTED: [one.code for one in best], SCORE: [one.score for one in best]}
+    )
+    return table.sort_values([TEXT, TRUTH], kind="stable", ignore_index=True)
+
+
+def by_confidence(table: pd.DataFrame) -> pd.DataFrame:
+    """from, to, titles, accuracy, mean_score; one row a range of scores that occurs."""
+    edges = pd.IntervalIndex.from_breaks(_BINS, closed="right")
+    place = edges.get_indexer(pd.Index(table[SCORE].clip(lower=1e-9)))
+    right = table[TRUTH] == table[PREDICTED]
+    grouped = pd.DataFrame({"place": place, "right": right, SCORE: table[SCORE]}).groupby("place")
+    found = grouped.agg(titles=("right", "size"), accuracy=("right", "mean"), mean_score=(SCORE, "mean"))
+    found.insert(0, "from", [_BINS[number] for number in found.index])
+    found.insert(1, "to", [_BINS[number + 1] for number in found.index])
+    return found.reset_index(drop=True)
+
+
+def wrong(table: pd.DataFrame) -> pd.DataFrame:
+    """The titles that got another category, most certain first."""
+    errors = table[table[TRUTH] != table[PREDICTED]]
+    return errors.sort_values([SCORE, TEXT], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def changes(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+    """Titles both tables judge whose predicted category is another one now: text, truth, before, now, repaired.
+
+    `repaired` is 1 where the new one is right, -1 where the old one was, 0 where neither is.
+    """
+    both = before.merge(now, on=[TEXT, TRUTH], suffixes=("_before", "_now"))
+    both = both[both["predicted_before"] != both["predicted_now"]]
+    repaired = (both["predicted_now"] == both[TRUTH]).astype(int) - (both["predicted_before"] == both[TRUTH]).astype(
+        int
+    )
+    return pd.DataFrame(
+        {
+            TEXT: both[TEXT],
+            TRUTH: both[TRUTH],
+            "before": both["predicted_before"],
+            "now": both["predicted_now"],
+            "repaired": repaired,
+        }
+    ).reset_index(drop=True)
+
+
+def markdown(table: pd.DataFrame, names: Mapping[str, str], before: pd.DataFrame | None = None) -> str:
+    """The error analysis for a person: confusions with examples, confidence, confident errors, what changed.
+
+    Args:
+        table: of `predictions_table`.
+        names: what a code is called.
+        before: the previous model's table, if there is one.
+    """
+    errors = wrong(table)
+    parts = [f"## Errors: {len(errors):,} of {len(table):,} titles", "### Confused most, with examples"]
+    pairs = errors.value_counts([TRUTH, PREDICTED]).rename("titles").reset_index()
+    pairs = pairs.sort_values(["titles", TRUTH, PREDICTED], ascending=[False, True, True]).head(_PAIRS)
+    for truth, predicted, titles in zip(pairs[TRUTH], pairs[PREDICTED], pairs["titles"], strict=True):
+        examples = errors[(errors[TRUTH] == truth) & (errors[PREDICTED] == predicted)].head(_EXAMPLES)
+        shown = "; ".join(
+            f"{_cell(text)} ({score:.0%})" for text, score in zip(examples[TEXT], examples[SCORE], strict=True)
+        )
+        parts.append(
+            f"- **{_named(truth, names)}** taken for **{_named(predicted, names)}**, {titles:,} times: {shown}"
+        )
+    parts.append("### How right by how certain")
+    parts.append(
+        _lines(
+            ("Score", "Titles", "Right", "Said to be right"),
+            [
+                (
+                    f"{row['from']:.2f}-{row['to']:.2f}",
+                    f"{int(row['titles']):,}",
+                    f"{row['accuracy']:.1%}",
+                    f"{row['mean_score']:.1%}",
+                )
+                for row in by_confidence(table).to_dict("records")
+            ],
+        )
+    )
+    parts.append("### Certain and wrong")
+    parts.append(
+        _lines(
+            ("Title", "True", "Predicted", "Score"),
+            [
+                (_cell(row[TEXT]), _named(row[TRUTH], names), _named(row[PREDICTED], names), f"{row[SCORE]:.1%}")
+                for row in errors.head(_CONFIDENT).to_dict("records")
+            ],
+        )
+    )
+    parts += _changed(table, names, before)
+    return "\n\n".join(parts) + "\n"
+
+
+def _changed(table: pd.DataFrame, names: Mapping[str, str], before: pd.DataFrame | None) -> list[str]:
+    if before is None:
+        return ["### Against the model before", "There is none."]
+    changed = changes(before, table)
+    better, worse = int((changed["repaired"] == 1).sum()), int((changed["repaired"] == -1).sum())
+    lines = [
+        (_cell(row[TEXT]), _named(row[TRUTH], names), _named(row["before"], names), _named(row["now"], names))
+        for row in changed.sort_values(["repaired", TEXT], kind="stable").head(_CONFIDENT).to_dict("records")
+    ]
+    said = f"{len(changed):,} titles of both are predicted otherwise: {better:,} are right now, {worse:,} no longer."
+    return ["### Against the model before", said, _lines(("Title", "True", "Before", "Now"), lines)]
+
+
+def _named(code: str, names: Mapping[str, str]) -> str:
+    return _cell(names.get(code, code) or "(none)")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    table = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in table)
