@@ -51,7 +51,7 @@ def test_what_costs_accuracy_comes_last() -> None:
         (True, False, False, "adamw", False),
         (True, True, False, "adamw", False),
         (True, True, True, "adamw", False),
-        (True, True, False, "adafactor", False),
+        (True, False, False, "adafactor", False),
         (True, True, True, "adamw", True),
     ]
 
