@@ -5,6 +5,7 @@ install.
 """
 
 import base64
+import importlib.metadata
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,26 +21,24 @@ from pydantic import Field
 
 from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.classifiers.e5 import classifier as e5
-from coupang_assets.classifiers.e5 import hierarchy, planner, shapes, text, vocabulary
+from coupang_assets.classifiers.e5 import hierarchy, planner
 from coupang_assets.classifiers.e5.options import E5Options
 from coupang_assets.datasets import E5_LABELLED_TEXT, E5_MODEL, E5_ONNX, E5_REPORT, Dataset
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.evaluation import e5_report as reports
-from coupang_assets.evaluation import error_analysis
+from coupang_assets.evaluation import predictions
 from coupang_assets.pipeline import labelled_text
 from coupang_assets.settings import E5Settings, Settings
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 
-_PACKAGE = "coupang_assets.classifiers.e5"
-# Those that import torch are named: without it the graph must load.
-_CODE = (
-    e5, hierarchy, planner, shapes, text, vocabulary, f"{_PACKAGE}.network", f"{_PACKAGE}.preparation",
-    f"{_PACKAGE}.training",
-)  # fmt: skip
-_EXPORT_CODE = (f"{_PACKAGE}.onnx_export", f"{_PACKAGE}.network", f"{_PACKAGE}.inference")
 _MEASURED_TEXTS = 2000
+_COLUMN_SETTINGS = ("name_column", "manufacturer_column", "category_column", "top_column", "specifications_column")
+_TRAINING_SETTINGS = (
+    "weights", "batch", "accumulation", "length", "epochs", "patience", "learning_rate", "hierarchy", "seed",
+    "memory_gib", "device",
+)  # fmt: skip
 
 
 class ReportConfig(dg.Config):
@@ -53,7 +52,15 @@ class ReportConfig(dg.Config):
 def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
     """``e5_labelled_text``, ``e5_model``, ``e5_onnx``, ``e5_report``."""
 
-    @monthly.asset(E5_LABELLED_TEXT, code=(labelled_text,), kinds=("duckdb",))
+    @monthly.asset(
+        E5_LABELLED_TEXT,
+        settings=(
+            *(f"e5.{name}" for name in ("products", *_COLUMN_SETTINGS)),
+            "training.valid_share",
+            "training.test_share",
+        ),
+        kinds=(monthly.settings.engine.kind,),
+    )
     def e5_labelled_text(
         context: dg.AssetExecutionContext,
         coupang_train: ir.Table,
@@ -73,7 +80,12 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             settings.training.test_share,
         )
 
-    @monthly.asset(E5_MODEL, code=_CODE, kinds=("pytorch", "huggingface"))
+    @monthly.asset(
+        E5_MODEL,
+        settings=tuple(f"e5.{name}" for name in _TRAINING_SETTINGS),
+        libraries=_installed("torch", "transformers"),
+        kinds=("pytorch", "huggingface"),
+    )
     def e5_model(
         context: dg.AssetExecutionContext,
         e5_labelled_text: ir.Table,
@@ -90,7 +102,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         shutil.rmtree(kept, ignore_errors=True)
         return StagedFiles(folder)
 
-    @monthly.asset(E5_ONNX, code=_EXPORT_CODE, kinds=("onnx",))
+    @monthly.asset(E5_ONNX, libraries=_installed("torch", "onnxruntime"), kinds=("onnx",))
     def e5_onnx(
         context: dg.AssetExecutionContext,
         e5_labelled_text: ir.Table,
@@ -130,7 +142,12 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         )
         return StagedFiles(folder)
 
-    @monthly.asset(E5_REPORT, code=(reports, error_analysis), kinds=("sklearn",))
+    @monthly.asset(
+        E5_REPORT,
+        settings=tuple(f"e5.{name}" for name in _TRAINING_SETTINGS),
+        libraries=_installed("torch", "transformers", "scikit-learn"),
+        kinds=("sklearn",),
+    )
     def e5_report(
         context: dg.AssetExecutionContext,
         config: ReportConfig,
@@ -148,9 +165,10 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             kept = layout.month_folder(context.partition_key) / ".e5_flat_checkpoints"
             flat = _trained(context, e5_labelled_text, options, settings.e5.seed, folder, kept, E5_REPORT)
             shutil.rmtree(kept, ignore_errors=True)
-        before = _report_before(layout, context.partition_key)
-        judged = reports.judge(model, test, flat)
-        reports.write(judged, folder, before)
+        month = context.partition_key
+        before = _report_before(layout, month)
+        judged = reports.judge(model, test, flat, predictions.trained_titles(e5_labelled_text))
+        reports.write(judged, {**model.describe(), "classifier": model.name, "month": month}, folder, before)
         context.add_output_metadata(
             {
                 **judged.figures(),
@@ -212,6 +230,12 @@ def _observed(context: dg.AssetExecutionContext, dataset: Dataset) -> Callable[[
     return observe
 
 
+def _installed(*libraries: str) -> tuple[str, ...]:
+    """Those of the libraries that are there: without the extra the graph loads all the same."""
+    known = {found.name for found in importlib.metadata.distributions()}
+    return tuple(name for name in libraries if name in known)
+
+
 def _columns(settings: E5Settings) -> labelled_text.ProductColumns:
     return labelled_text.ProductColumns(
         name=settings.name_column,
@@ -243,18 +267,18 @@ def _product_file(path: Path, columns: labelled_text.ProductColumns) -> ds.Datas
 
 def _split(labelled: ir.Table, split: str) -> pd.DataFrame:
     rows = labelled.filter(labelled.split == split).order_by(["category4", "product_id", "ep_title"])
-    return rows.select("ep_title", "category4", "category1", "path").execute()
+    return rows.select("product_id", "ep_title", "category4", "category1", "path").execute()
 
 
 def _report_before(layout: Layout, month: str) -> pd.DataFrame | None:
     """Predictions of the latest earlier month's report, for what changed."""
-    name = next(path for path in E5_REPORT.paths if path.endswith("predictions.csv"))
+    name = next(path for path in E5_REPORT.paths if path.endswith("predictions.parquet"))
     earlier = sorted(
         file
         for file in (layout.root / "data").glob(f"*/{name}")
         if file.relative_to(layout.root / "data").parts[0] < month
     )
-    return reports.read_predictions(earlier[-1]) if earlier else None
+    return predictions.read_predictions(earlier[-1]) if earlier else None
 
 
 def _image(png: bytes) -> dg.MetadataValue:

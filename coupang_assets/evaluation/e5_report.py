@@ -7,21 +7,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from coupang_assets import charts
-from coupang_assets.classifiers.protocol import Classifier
+from coupang_assets.classifiers.protocol import CATEGORY, TITLE, Classifier
 from coupang_assets.evaluation import error_analysis
-from coupang_assets.evaluation.metrics import Evaluation, evaluate
+from coupang_assets.evaluation.metrics import TOP_K, Evaluation, evaluate
+from coupang_assets.evaluation.predictions import PRODUCT, predicted_table
 from coupang_assets.evaluation.report import markdown_report, write_report
+from coupang_assets.evaluation.significance import PairedTest, paired_test
+from coupang_assets.evaluation.wording import FIGURES, shown
 from coupang_assets.files import write_text
 
-_TOP_K = 3
-_DIGITS = 6
+_COMPARED = ("accuracy", "level1_accuracy", "top3_accuracy", "macro_f1", "weighted_f1", "hierarchical_f1")
+_SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -29,18 +33,17 @@ class Judged:
     """A model on the test split.
 
     Attributes:
-        predictions: of `error_analysis.predictions_table`.
+        predictions: of `predictions.predicted_table`.
+        names: what a category is called.
         flat: the same texts by a model without hierarchy, if one was trained.
-        only_model: texts that the model has right and the flat one wrong.
-        only_flat: the other way round.
+        against_flat: titles that only one of the two has right; first is the model.
     """
 
     evaluation: Evaluation
     predictions: pd.DataFrame
     names: Mapping[str, str]
     flat: Evaluation | None = None
-    only_model: int = 0
-    only_flat: int = 0
+    against_flat: PairedTest | None = None
 
     def figures(self) -> dict[str, float | int]:
         """Single numbers by name, rounded."""
@@ -51,73 +54,67 @@ class Judged:
 
     def comparison(self) -> str:
         """Markdown: hierarchy against flat, on the same texts."""
-        if self.flat is None:
+        if self.flat is None or self.against_flat is None:
             return "No flat model was trained to compare with."
-        ours, flat = self.evaluation.figures(), self.flat.figures()
-        rows = "\n".join(
-            f"| {name.replace('_', ' ')} | {_shown(ours[name])} | {_shown(flat[name])} |"
-            for name in ("accuracy", "level1_accuracy", "top3_accuracy", "macro_f1", "weighted_f1")
-        )
+        ours, flat, test = self.evaluation.figures(), self.flat.figures(), self.against_flat
+        rows = "\n".join(f"| {FIGURES[name]} | {shown(ours[name])} | {shown(flat[name])} |" for name in _COMPARED)
         return (
             f"| | top and leaf together | flat |\n| :--- | ---: | ---: |\n{rows}\n\n"
-            f"{self.only_model:,} titles are right only with the hierarchy, {self.only_flat:,} only without; the "
-            f"difference is {'' if self.p_value() < 0.05 else 'not '}significant (sign test, p = {self.p_value():.3f})."
+            f"{test.only_first:,} titles are right only with the hierarchy, {test.only_second:,} only without; the "
+            f"difference is {'' if test.p_value < _SIGNIFICANT else 'not '}significant (McNemar, p = {test.p_value:.3f})."
         )
-
-    def p_value(self) -> float:
-        """Of the exact sign test on the titles that one model has right and the other wrong (McNemar)."""
-        from scipy.stats import binomtest
-
-        differing = self.only_model + self.only_flat
-        return float(binomtest(self.only_model, differing).pvalue) if differing else 1.0
 
     def markdown(self) -> str:
         """The report for a person."""
         return f"{markdown_report(self.evaluation)}\n## Hierarchy\n\n{self.comparison()}\n"
 
 
-def judge(model: Classifier, test: pd.DataFrame, flat: Classifier | None) -> Judged:
+def judge(
+    model: Classifier, test: pd.DataFrame, flat: Classifier | None = None, trained: Mapping[str, int] | None = None
+) -> Judged:
     """Predict the test texts and evaluate.
 
     Args:
-        test: ep_title, category4, path.
+        test: product_id, ep_title, category4, path.
         flat: a model without hierarchy, trained on the same rows.
+        trained: titles of each category that were learned from.
     """
-    texts, truth = test["ep_title"].tolist(), test["category4"].tolist()
-    names = {code: path for code, path in zip(truth, test["path"], strict=True) if isinstance(path, str)}
-    paths = {code: tuple(path.split(" > ")) for code, path in names.items()}
-    predictions = model.predict(texts, top_k=_TOP_K)
-    table = error_analysis.predictions_table(texts, truth, predictions)
-    evaluation = evaluate(truth, predictions, paths)
+    names = {code: path for code, path in zip(test[CATEGORY], test["path"], strict=True) if isinstance(path, str)}
+    evaluation, table = _judged(model, test, names, trained)
     if flat is None:
         return Judged(evaluation, table, names)
-    others = flat.predict(texts, top_k=_TOP_K)
-    ours_right = [bool(ranked) and ranked[0].code == code for ranked, code in zip(predictions, truth, strict=True)]
-    flat_right = [bool(ranked) and ranked[0].code == code for ranked, code in zip(others, truth, strict=True)]
-    pairs = list(zip(ours_right, flat_right, strict=True))
-    return Judged(
-        evaluation, table, names, evaluate(truth, others, paths), pairs.count((True, False)), pairs.count((False, True))
-    )
+    other, others = _judged(flat, test, names, trained)
+    against = paired_test(_right(table), _right(others))
+    return Judged(evaluation, table, names, other, against)
 
 
-def write(judged: Judged, folder: Path, before: pd.DataFrame | None) -> None:
-    """Write the report's files: those of `write_report`, predictions.csv and errors.md. Same content, same bytes.
+def write(judged: Judged, model: Mapping[str, str | int | float], folder: Path, before: pd.DataFrame | None) -> None:
+    """Write the report's files: those of `write_report`, hierarchy.json and errors.md. Same content, same bytes.
 
     Args:
+        model: what is known of the model; see `write_report`.
         before: predictions of the previous model, if there is one.
     """
-    write_report(judged.evaluation, folder)
-    stored = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-    stored["flat"] = None if judged.flat is None else {**judged.flat.figures(), "p_value": judged.p_value()}
-    write_text(folder / "report.json", json.dumps(_rounded(stored), ensure_ascii=False, indent=2) + "\n")
-    table = judged.predictions.to_csv(index=False, float_format=f"%.{_DIGITS}f", lineterminator="\n")
-    write_text(folder / "predictions.csv", table)
+    write_report(judged.evaluation, judged.predictions, model, folder)
+    compared = {
+        "flat": None if judged.flat is None else judged.flat.figures(),
+        "paired_test": None if judged.against_flat is None else asdict(judged.against_flat),
+    }
+    write_text(folder / "hierarchy.json", json.dumps(compared, ensure_ascii=False, indent=2) + "\n")
     write_text(folder / "errors.md", error_analysis.markdown(judged.predictions, judged.names, before))
 
 
-def read_predictions(path: Path) -> pd.DataFrame:
-    """The predictions.csv of a report."""
-    return pd.read_csv(path, dtype={"text": str, "truth": str, "predicted": str}, keep_default_na=False)
+def _judged(
+    model: Classifier, test: pd.DataFrame, names: Mapping[str, str], trained: Mapping[str, int] | None
+) -> tuple[Evaluation, pd.DataFrame]:
+    ranking = model.rank(test[TITLE].tolist(), TOP_K)
+    paths = {code: tuple(path.split(" > ")) for code, path in names.items()}
+    evaluation = evaluate(test[CATEGORY].tolist(), ranking, model.codes, paths, trained)
+    return evaluation, predicted_table(test[[PRODUCT, TITLE, CATEGORY]], ranking, model.codes)
+
+
+def _right(table: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    return (table[CATEGORY] == table[error_analysis.PREDICTED]).to_numpy(dtype=bool)
 
 
 def curves(epochs: Sequence[Mapping[str, float]]) -> bytes:
@@ -140,13 +137,3 @@ def curves(epochs: Sequence[Mapping[str, float]]) -> bytes:
     lines = [*axes.get_lines(), *losses.get_lines()]
     axes.legend(lines, [line.get_label() for line in lines], prop=charts.font(9), loc="center right", frameon=False)
     return charts.png(figure)
-
-
-def _shown(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(one) for name, one in value.items()}
-    return round(value, _DIGITS) if isinstance(value, float) else value

@@ -9,22 +9,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from coupang_assets.classifiers.protocol import Prediction
+from coupang_assets.classifiers.protocol import CATEGORY as TRUTH
+from coupang_assets.classifiers.protocol import TITLE as TEXT
 
-TRUTH, PREDICTED, SCORE, TEXT = "truth", "predicted", "score", "text"
+# Columns of `predictions.predicted_table`, beside those of the protocol.
+PREDICTED, SCORE = "predicted", "score"
 _BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 _PAIRS, _EXAMPLES, _CONFIDENT = 10, 3, 20
-
-
-def predictions_table(
-    texts: Sequence[str], truth: Sequence[str], predictions: Sequence[Sequence[Prediction]]
-) -> pd.DataFrame:
-    """text, truth, predicted (empty: none), score; one row a title, by text and truth."""
-    best = [ranked[0] if ranked else Prediction("", 0.0) for ranked in predictions]
-    table = pd.DataFrame(
-        {TEXT: texts, TRUTH: truth, PREDICTED: [one.code for one in best], SCORE: [one.score for one in best]}
-    )
-    return table.sort_values([TEXT, TRUTH], kind="stable", ignore_index=True)
 
 
 def by_confidence(table: pd.DataFrame) -> pd.DataFrame:
@@ -41,16 +32,17 @@ def by_confidence(table: pd.DataFrame) -> pd.DataFrame:
 
 def wrong(table: pd.DataFrame) -> pd.DataFrame:
     """The titles that got another category, most certain first."""
-    errors = table[table[TRUTH] != table[PREDICTED]]
+    errors = table[table[TRUTH] != table[PREDICTED]].fillna({PREDICTED: ""})
     return errors.sort_values([SCORE, TEXT], ascending=[False, True], kind="stable", ignore_index=True)
 
 
 def changes(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
-    """Titles both tables judge whose predicted category is another one now: text, truth, before, now, repaired.
+    """Titles both tables judge whose predicted category is another one now: ep_title, category4, before, now, repaired.
 
     `repaired` is 1 where the new one is right, -1 where the old one was, 0 where neither is.
     """
     both = before.merge(now, on=[TEXT, TRUTH], suffixes=("_before", "_now"))
+    both = both.fillna({"predicted_before": "", "predicted_now": ""})
     both = both[both["predicted_before"] != both["predicted_now"]]
     repaired = (both["predicted_now"] == both[TRUTH]).astype(int) - (both["predicted_before"] == both[TRUTH]).astype(
         int
@@ -70,7 +62,7 @@ def markdown(table: pd.DataFrame, names: Mapping[str, str], before: pd.DataFrame
     """The error analysis for a person: confusions with examples, confidence, confident errors, what changed.
 
     Args:
-        table: of `predictions_table`.
+        table: of `predictions.predicted_table`.
         names: what a code is called.
         before: the previous model's table, if there is one.
     """

@@ -13,7 +13,7 @@ import pandas as pd
 
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.refinement import category_paths
-from coupang_assets.pipeline.training_set import split_of
+from coupang_assets.pipeline.training_set import with_split
 
 _BAR = " | "
 _STEP = " > "
@@ -58,8 +58,8 @@ def from_training_set(training: ir.Table, dictionary: pd.DataFrame) -> ir.Table:
 def from_products(products: ir.Table, columns: ProductColumns, valid_share: float, test_share: float) -> ir.Table:
     """`e5_labelled_text` from exported products: `name | manufacturer`, and the specifications if they are named.
 
-    Rows without name or category are left out, and so are repetitions of the same text in a category. The split is by
-    name, so that no product is in two.
+    Rows without name or category are left out, and so are repetitions of the same text in a category. The split is
+    that of `training_set`: no product and no near-duplicate of its text is in two.
 
     Returns:
         As `from_training_set`; product_id is the name.
@@ -87,7 +87,8 @@ def from_products(products: ir.Table, columns: ProductColumns, valid_share: floa
         path=category if top is None else top + _STEP + category,
     )
     rows = rows.filter(rows.product_id != "", rows.category4 != "").distinct()
-    return rows.mutate(split=split_of(rows.product_id, valid_share, test_share))
+    found = with_split(rows, valid_share, test_share)
+    return found.select("product_id", "ep_title", "category4", "category1", "path", "split")
 
 
 def _text(table: ir.Table, column: str) -> ir.StringValue:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import ibis
 import numpy as np
+import pandas as pd
 
+from coupang_assets.classifiers.calibration import Calibration, calibrate
 from coupang_assets.classifiers.e5.extra import require_extra
 from coupang_assets.classifiers.e5.hierarchy import Tree
 from coupang_assets.classifiers.e5.inference import OnnxRuntime, Runtime, TorchRuntime, logits_of
@@ -46,7 +48,7 @@ class About:
 
     Attributes:
         weights: what it started from.
-        factor: on the logits, so that probabilities are what they say (temperature scaling, Guo et al. 2017).
+        calibration: of the logits, learned from the validation texts.
         tokenizer: SHA-256 of its definition.
         means: how memory was saved.
         peak_bytes: of the plan.
@@ -57,7 +59,7 @@ class About:
     shape: EncoderShape
     length: int
     weights: str
-    factor: float
+    calibration: Calibration
     tokenizer: str
     means: str
     peak_bytes: int
@@ -75,7 +77,10 @@ class About:
         tree = Tree(*(tuple(stored["tree"][name]) for name in ("leaves", "tops", "parent")))
         values = {name: value for name, value in stored.items() if name != "format"}
         shape = EncoderShape(**stored["shape"])
-        return cls(**{**values, "tree": tree, "shape": shape, "epochs": tuple(stored["epochs"])})
+        calibration = Calibration.from_json(stored["calibration"])
+        return cls(
+            **{**values, "tree": tree, "shape": shape, "calibration": calibration, "epochs": tuple(stored["epochs"])}
+        )
 
 
 class E5Classifier(RankingClassifier):
@@ -154,11 +159,12 @@ class E5Classifier(RankingClassifier):
                 folder=checkpoints or folder / "checkpoints", run=run, on_epoch=on_epoch,
             )  # fmt: skip
             logits = loop.logits(prepared.network, held, prepared.plan.means)
-            factor = fitted_factor(logits, held.leaf)
+            truth = pd.DataFrame({CATEGORY: [tree.leaves[leaf] for leaf in held.leaf]})
+            calibration = calibrate(truth, list(tree.leaves), logits)
         if prepared.plan.means.lora:
             merge_low_rank(prepared.network)
         about = About(
-            tree=tree, shape=prepared.plan.shape, length=options.length, weights=options.weights, factor=factor,
+            tree=tree, shape=prepared.plan.shape, length=options.length, weights=options.weights, calibration=calibration,
             tokenizer=_digest(vocabulary.definition), means=prepared.plan.means.describe(),
             peak_bytes=prepared.plan.memory.peak, epochs=tuple(asdict(epoch) for epoch in epochs),
         )  # fmt: skip
@@ -237,7 +243,7 @@ class E5Classifier(RankingClassifier):
         found = np.zeros((len(texts), len(self.codes)), np.float32)
         if known:
             logits = logits_of(self._runtime, [encoded[number] for number in known], len(self.codes))
-            found[known] = _softmax(logits * np.float32(self.about.factor))
+            found[known] = self.about.calibration.probabilities(logits)
         return found
 
 
@@ -274,31 +280,6 @@ class CategoryClassifier:
 def tokenizer_path(path: Path) -> Path:
     """Where the tokenizer of the model `path` lies."""
     return path.with_name(f"{path.stem}.tokenizer.json")
-
-
-def fitted_factor(logits: Any, truth: Any) -> float:
-    """The factor on logits under which the true categories are most likely; 1 where there is but one category."""
-    from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
-
-    if logits.shape[1] < 2:
-        return 1.0
-    wide = np.asarray(logits, np.float64)
-    of_truth = wide[np.arange(len(wide)), truth]
-
-    def loss(log_factor: float) -> float:
-        factor = np.exp(log_factor)
-        return float((logsumexp(wide * factor, axis=1) - of_truth * factor).mean())
-
-    found = minimize_scalar(loss, bounds=(-4, 4), method="bounded")
-    # Rounded, so that the last digits of a sum do not become part of a file.
-    return float(f"{np.exp(found.x):.6g}")
-
-
-def _softmax(logits: Any) -> Any:
-    from scipy.special import softmax
-
-    return softmax(logits, axis=1)
 
 
 def _splits(training: ibis.Table) -> tuple[ibis.Table, ibis.Table]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from coupang_assets.classifiers.e5 import weights as sources
-from coupang_assets.classifiers.e5.classifier import CategoryClassifier, E5Classifier, fitted_factor, tokenizer_path
+from coupang_assets.classifiers.e5.classifier import CategoryClassifier, E5Classifier, tokenizer_path
 from coupang_assets.classifiers.e5.onnx_export import export
 from coupang_assets.classifiers.e5.text import product_text
 from coupang_assets.classifiers.protocol import classifier_class
@@ -167,12 +167,3 @@ def test_without_a_gpu_a_gpu_is_not_promised(training: ibis.Table, weights: Path
         pytest.skip("there is a GPU")
     with pytest.raises(CoupangAssetsError, match="no CUDA device"):
         E5Classifier.fit(training, Path(), options=replace(OPTIONS, weights=str(weights), device="cuda"))
-
-
-def test_scores_are_scaled_to_be_right_as_often_as_they_say() -> None:
-    random = np.random.default_rng(0)
-    logits = random.normal(size=(4000, 4))
-    odds = np.exp(logits / 3)
-    truth = np.array([random.choice(4, p=row / row.sum()) for row in odds])
-    assert fitted_factor(logits, truth) == pytest.approx(1 / 3, rel=0.15)
-    assert fitted_factor(np.ones((3, 1)), np.zeros(3, int)) == 1.0
