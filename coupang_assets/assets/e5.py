@@ -5,6 +5,7 @@ install.
 """
 
 import base64
+import csv
 import importlib.metadata
 import shutil
 from collections.abc import Callable
@@ -14,9 +15,6 @@ from typing import Any
 import dagster as dg
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.dataset as ds
 from pydantic import Field
 
 from coupang_assets.assets.monthly import MonthlyAssets
@@ -72,10 +70,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         context.add_output_metadata({"made from": str(products) if products else "coupang_train"})
         if products is None:
             return labelled_text.from_training_set(coupang_train, cate_dictionary)
-        columns = _columns(settings.e5)
         return labelled_text.from_products(
-            engine.read_arrow(_product_file(products, columns)),
-            columns,
+            engine.read_csv([products], _header(products)),
+            _columns(settings.e5),
             settings.training.valid_share,
             settings.training.test_share,
         )
@@ -246,23 +243,19 @@ def _columns(settings: E5Settings) -> labelled_text.ProductColumns:
     )
 
 
-def _product_file(path: Path, columns: labelled_text.ProductColumns) -> ds.Dataset:
-    """The products as an Arrow dataset: CSV (a BOM and line breaks in fields included) or Parquet.
+def _header(path: Path) -> list[str]:
+    """Columns of a CSV.
 
     Raises:
-        CoupangAssetsError: the file is missing.
+        CoupangAssetsError: it is missing or empty.
     """
-    if not path.exists():
-        raise CoupangAssetsError(f"{path} is missing.", "Set COUPANG_E5__PRODUCTS to a CSV or Parquet of products.")
-    if path.suffix == ".parquet":
-        return ds.dataset(path, format="parquet")
-    return ds.dataset(
-        path,
-        format=ds.CsvFileFormat(
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(columns.present, pa.string())),
-        ),
-    )
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file))
+    except (OSError, StopIteration, UnicodeDecodeError) as error:
+        raise CoupangAssetsError(
+            f"{path} is missing, empty or no UTF-8 text.", "Set COUPANG_E5__PRODUCTS to a CSV of products."
+        ) from error
 
 
 def _split(labelled: ir.Table, split: str) -> pd.DataFrame:

@@ -57,11 +57,12 @@ class Judged:
         if self.flat is None or self.against_flat is None:
             return "No flat model was trained to compare with."
         ours, flat, test = self.evaluation.figures(), self.flat.figures(), self.against_flat
+        verdict = "significant" if test.p_value < _SIGNIFICANT else "not significant"
         rows = "\n".join(f"| {FIGURES[name]} | {shown(ours[name])} | {shown(flat[name])} |" for name in _COMPARED)
         return (
             f"| | top and leaf together | flat |\n| :--- | ---: | ---: |\n{rows}\n\n"
             f"{test.only_first:,} titles are right only with the hierarchy, {test.only_second:,} only without; the "
-            f"difference is {'' if test.p_value < _SIGNIFICANT else 'not '}significant (McNemar, p = {test.p_value:.3f})."
+            f"difference is {verdict} (McNemar, p = {test.p_value:.3f})."
         )
 
     def markdown(self) -> str:

@@ -66,7 +66,12 @@ def test_products_become_a_model_its_export_and_its_report(month: Path, products
     text = pd.read_csv(folder / "e5_labelled_text.csv")["ep_title"]
     assert text.str.endswith(" | 제조사").all()
     assert CategoryClassifier(folder).predict("촉촉한 매트 립스틱", "제조사")[0].code == "0012"
-    assert {file.name for file in (folder / "report").iterdir()} >= {"report.json", "errors.md", "predictions.csv"}
+    assert {file.name for file in (folder / "report").iterdir()} >= {
+        "report.json",
+        "errors.md",
+        "predictions.parquet",
+        "hierarchy.json",
+    }
     assert not list(folder.parent.glob(".e5*")), "no checkpoint and no staging folder is left"
 
 

@@ -164,7 +164,8 @@ class E5Classifier(RankingClassifier):
         if prepared.plan.means.lora:
             merge_low_rank(prepared.network)
         about = About(
-            tree=tree, shape=prepared.plan.shape, length=options.length, weights=options.weights, calibration=calibration,
+            tree=tree, shape=prepared.plan.shape, length=options.length, weights=options.weights,
+            calibration=calibration,
             tokenizer=_digest(vocabulary.definition), means=prepared.plan.means.describe(),
             peak_bytes=prepared.plan.memory.peak, epochs=tuple(asdict(epoch) for epoch in epochs),
         )  # fmt: skip
