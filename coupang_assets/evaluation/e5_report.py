@@ -102,7 +102,10 @@ def write(judged: Judged, model: Mapping[str, str | int | float], folder: Path, 
         "paired_test": None if judged.against_flat is None else asdict(judged.against_flat),
     }
     write_text(folder / "hierarchy.json", json.dumps(compared, ensure_ascii=False, indent=2) + "\n")
-    write_text(folder / "errors.md", error_analysis.markdown(judged.predictions, judged.names, before))
+    write_text(
+        folder / "errors.md",
+        error_analysis.markdown(judged.predictions, judged.evaluation.reliability, judged.names, before),
+    )
 
 
 def _judged(

@@ -14,20 +14,7 @@ from coupang_assets.classifiers.protocol import TITLE as TEXT
 
 # Columns of `predictions.predicted_table`, beside those of the protocol.
 PREDICTED, SCORE = "predicted", "score"
-_BINS = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 _PAIRS, _EXAMPLES, _CONFIDENT = 10, 3, 20
-
-
-def by_confidence(table: pd.DataFrame) -> pd.DataFrame:
-    """from, to, titles, accuracy, mean_score; one row a range of scores that occurs."""
-    edges = pd.IntervalIndex.from_breaks(_BINS, closed="right")
-    place = edges.get_indexer(pd.Index(table[SCORE].clip(lower=1e-9)))
-    right = table[TRUTH] == table[PREDICTED]
-    grouped = pd.DataFrame({"place": place, "right": right, SCORE: table[SCORE]}).groupby("place")
-    found = grouped.agg(titles=("right", "size"), accuracy=("right", "mean"), mean_score=(SCORE, "mean"))
-    found.insert(0, "from", [_BINS[number] for number in found.index])
-    found.insert(1, "to", [_BINS[number + 1] for number in found.index])
-    return found.reset_index(drop=True)
 
 
 def wrong(table: pd.DataFrame) -> pd.DataFrame:
@@ -58,11 +45,14 @@ def changes(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def markdown(table: pd.DataFrame, names: Mapping[str, str], before: pd.DataFrame | None = None) -> str:
+def markdown(
+    table: pd.DataFrame, reliability: pd.DataFrame, names: Mapping[str, str], before: pd.DataFrame | None = None
+) -> str:
     """The error analysis for a person: confusions with examples, confidence, confident errors, what changed.
 
     Args:
         table: of `predictions.predicted_table`.
+        reliability: of the evaluation (`metrics.Evaluation`).
         names: what a code is called.
         before: the previous model's table, if there is one.
     """
@@ -83,13 +73,8 @@ def markdown(table: pd.DataFrame, names: Mapping[str, str], before: pd.DataFrame
         _lines(
             ("Score", "Titles", "Right", "Said to be right"),
             [
-                (
-                    f"{row['from']:.2f}-{row['to']:.2f}",
-                    f"{int(row['titles']):,}",
-                    f"{row['accuracy']:.1%}",
-                    f"{row['mean_score']:.1%}",
-                )
-                for row in by_confidence(table).to_dict("records")
+                (f"{low:.2f}-{high:.2f}", f"{titles:,}", f"{accuracy:.1%}", f"{confidence:.1%}")
+                for low, high, titles, confidence, accuracy in reliability.itertuples(index=False, name=None)
             ],
         )
     )

@@ -39,15 +39,16 @@ def titles() -> pd.DataFrame:
     return pd.DataFrame({"product_id": TITLES, "ep_title": TITLES, "category4": TRUTH, "path": path}, dtype=object)
 
 
+def judged() -> e5_report.Judged:
+    return e5_report.judge(Fixed(BEST), titles())  # type: ignore[arg-type]
+
+
 def table(best: Sequence[tuple[str, float] | None] = BEST) -> pd.DataFrame:
     return e5_report.judge(Fixed(best), titles()).predictions  # type: ignore[arg-type]
 
 
-def test_accuracy_by_confidence_counts_every_title_once() -> None:
-    found = error_analysis.by_confidence(table())
-    assert found["titles"].sum() == len(TITLES)
-    row = found[found["from"] == 0.95].iloc[0]
-    assert (row["titles"], row["accuracy"], row["mean_score"]) == (2, 0.5, pytest.approx(0.98))
+def said(rows: pd.DataFrame) -> str:
+    return error_analysis.markdown(rows, judged().evaluation.reliability, NAMES)
 
 
 def test_wrong_titles_come_most_certain_first() -> None:
@@ -63,40 +64,41 @@ def test_changes_against_the_model_before_are_told_apart() -> None:
 
 
 def test_a_person_reads_pairs_with_examples_and_certain_errors() -> None:
-    said = error_analysis.markdown(table(), NAMES)
+    text = said(table())
     assert "**Top > A** taken for **Top > B**, 2 times: title 1 (97%); title 2 (40%)" in said
-    assert "| title 1 | Top > A | Top > B | 97.0% |" in said
-    assert "(none)" in said
-    assert "There is none." in said
+    assert "| title 1 | Top > A | Top > B | 97.0% |" in text
+    assert "(none)" in text
+    assert "There is none." in text
+    assert "| 0.93-1.00 | 2 | 50.0% | 98.0% |" in text
 
 
 def test_titles_cannot_break_the_table() -> None:
     rows = table()
     rows["ep_title"] = "a | b\nc"
-    assert r"| a \| b c |" in error_analysis.markdown(rows, NAMES)
+    assert r"| a \| b c |" in said(rows)
 
 
 def test_nothing_to_judge_is_no_failure() -> None:
     empty = table().head(0)
-    assert "0 of 0" in error_analysis.markdown(empty, {})
+    assert "0 of 0" in said(empty)
 
 
 def test_the_report_compares_with_flat_and_with_the_report_before(tmp_path: Path) -> None:
     flat = [("b", 0.5), *BEST[1:]]
-    judged = e5_report.judge(Fixed(BEST), titles(), Fixed(flat))  # type: ignore[arg-type]
-    assert "1 titles are right only with the hierarchy, 0 only without" in judged.markdown()
-    assert "not significant" in judged.markdown()
+    compared = e5_report.judge(Fixed(BEST), titles(), Fixed(flat))  # type: ignore[arg-type]
+    assert "1 titles are right only with the hierarchy, 0 only without" in compared.markdown()
+    assert "not significant" in compared.markdown()
     about = {"classifier": "e5", "month": "2024_05"}
-    e5_report.write(judged, about, tmp_path / "1", None)
+    e5_report.write(compared, about, tmp_path / "1", None)
     before = read_predictions(tmp_path / "1" / "predictions.parquet")
     e5_report.write(e5_report.judge(Fixed(flat), titles()), about, tmp_path / "2", before)  # type: ignore[arg-type]
-    said = (tmp_path / "2" / "errors.md").read_text(encoding="utf-8")
-    assert "1 titles of both are predicted otherwise: 0 are right now, 1 no longer" in said
+    text = (tmp_path / "2" / "errors.md").read_text(encoding="utf-8")
+    assert "1 titles of both are predicted otherwise: 0 are right now, 1 no longer" in text
     stored = json.loads((tmp_path / "1" / "report.json").read_text(encoding="utf-8"))
-    compared = json.loads((tmp_path / "1" / "hierarchy.json").read_text(encoding="utf-8"))
+    stored_flat = json.loads((tmp_path / "1" / "hierarchy.json").read_text(encoding="utf-8"))
     assert stored["figures"]["accuracy"] == pytest.approx(2 / 6, abs=1e-6)
-    assert compared["flat"]["accuracy"] == pytest.approx(1 / 6, abs=1e-6)
-    assert compared["paired_test"]["only_first"] == 1
+    assert stored_flat["flat"]["accuracy"] == pytest.approx(1 / 6, abs=1e-6)
+    assert stored_flat["paired_test"]["only_first"] == 1
 
 
 def test_curves_are_a_picture() -> None:

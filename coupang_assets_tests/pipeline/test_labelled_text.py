@@ -63,7 +63,7 @@ def test_products_without_name_or_category_and_repetitions_are_left_out() -> Non
 
 
 def test_the_same_product_is_in_one_split_whoever_makes_it() -> None:
-    names = [f"상품 {number // 2}" for number in range(400)]
+    names = [f"{chr(0xAC00 + 31 * (number // 2))} 상품" for number in range(400)]
     table = ibis.memtable(
         pd.DataFrame({"name": names, "manufacturer": ["a", "b"] * 200, "category": ["x"] * 400}),
     )
