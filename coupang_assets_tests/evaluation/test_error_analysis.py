@@ -65,7 +65,7 @@ def test_changes_against_the_model_before_are_told_apart() -> None:
 
 def test_a_person_reads_pairs_with_examples_and_certain_errors() -> None:
     text = said(table())
-    assert "**Top > A** taken for **Top > B**, 2 times: title 1 (97%); title 2 (40%)" in said
+    assert "**Top > A** taken for **Top > B**, 2 times: title 1 (97%); title 2 (40%)" in text
     assert "| title 1 | Top > A | Top > B | 97.0% |" in text
     assert "(none)" in text
     assert "There is none." in text
