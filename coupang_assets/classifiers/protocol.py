@@ -30,9 +30,10 @@ CLASSIFIERS: Mapping[str, str] = {
     "biterm": "coupang_assets.classifiers.biterm:BitermClassifier",
     "fasttext": "coupang_assets.classifiers.fasttext:FastTextClassifier",
     "svm": "coupang_assets.classifiers.svm:SvmClassifier",
-    "e5": "coupang_assets.classifiers.e5.classifier:E5Classifier",
     "vote": "coupang_assets.classifiers.vote:VoteClassifier",
 }
+# Those that no month is made with: they need what may not be installed, and hours.
+ON_REQUEST: Mapping[str, str] = {"e5": "coupang_assets.classifiers.e5.classifier:E5Classifier"}
 
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 
@@ -145,9 +146,10 @@ def classifier_class(name: str) -> type[Classifier]:
     Raises:
         CoupangAssetsError: there is no classifier of that name.
     """
-    if name not in CLASSIFIERS:
-        raise CoupangAssetsError(f"There is no classifier {name!r}.", f"Choose one of {', '.join(CLASSIFIERS)}.")
-    module, _, attribute = CLASSIFIERS[name].partition(":")
+    known = {**CLASSIFIERS, **ON_REQUEST}
+    if name not in known:
+        raise CoupangAssetsError(f"There is no classifier {name!r}.", f"Choose one of {', '.join(known)}.")
+    module, _, attribute = known[name].partition(":")
     found: type[Classifier] = getattr(importlib.import_module(module), attribute)
     return found
 

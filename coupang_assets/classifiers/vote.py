@@ -37,7 +37,7 @@ class VoteClassifier(RankingClassifier):
 
     name: ClassVar[str] = "vote"
     suffix: ClassVar[str] = ".json"
-    MEMBERS: ClassVar[tuple[str, ...]] = tuple(name for name in CLASSIFIERS if name not in ("e5", "vote"))
+    MEMBERS: ClassVar[tuple[str, ...]] = tuple(name for name in CLASSIFIERS if name != "vote")
 
     def __init__(self, members: Mapping[str, Classifier], calibration: Calibration | None = None) -> None:
         """Args:

@@ -15,4 +15,6 @@ def product_text(name: str | None, manufacturer: str | None = "", specifications
     specifications the first 300 characters are read: the model's length is for the name.
     """
     parts = (name, manufacturer, (specifications or "")[:_SPECIFICATION_CHARACTERS])
-    return " | ".join(kept for part in parts if (kept := " ".join((part or "").split())))
+    text = " | ".join(kept for part in parts if (kept := " ".join((part or "").split())))
+    # Half a surrogate pair, as a cut title may end with, is no character.
+    return text.encode("utf-8", "ignore").decode("utf-8")

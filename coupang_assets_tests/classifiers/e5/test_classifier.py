@@ -51,7 +51,7 @@ def test_many_products_come_back_in_their_order(saved: Path) -> None:
 def test_it_is_a_classifier_of_the_project(saved: Path) -> None:
     model = classifier_class("e5").load(saved, Path())
     assert list(model.codes) == ["0012", "0034", "0560"]
-    probabilities = model.probabilities([*TITLES, None, "", "🎁"])
+    probabilities = model.probabilities([*TITLES, None, "", "🎁", "\x00", "\ud800"])
     assert probabilities.dtype == np.float32
     assert probabilities[:3].sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert not probabilities[3:].any()
