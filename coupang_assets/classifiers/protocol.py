@@ -141,7 +141,7 @@ class Classifier(Protocol):
 
 
 def classifier_class(name: str) -> type[Classifier]:
-    """The class of a classifier in `CLASSIFIERS`.
+    """The class of a classifier in `CLASSIFIERS` or `ON_REQUEST`.
 
     Raises:
         CoupangAssetsError: there is no classifier of that name.
