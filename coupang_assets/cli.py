@@ -220,6 +220,33 @@ def adopt(month: Month) -> None:
 
 
 @app.command()
+def e5(
+    month: Month,
+    select: Annotated[str | None, typer.Option(help="Only these of its datasets, such as `e5_onnx`.")] = None,
+) -> None:
+    """Fine-tune e5 on a month's products, export it and judge it (`COUPANG_E5__…`; needs the extra `e5`)."""
+    with _reported() as settings:
+        from coupang_assets.commands.run import run_month
+        from coupang_assets.definitions import E5_JOB
+
+        if not run_month(settings, month, select, None, _console, E5_JOB):
+            raise typer.Exit(1)
+
+
+@app.command("e5-plan")
+def e5_plan(
+    pieces: Annotated[
+        int | None, typer.Option(help="Pieces that a trimmed vocabulary would keep; default: it stays whole.", min=100)
+    ] = None,
+) -> None:
+    """Say which memory the e5 models need to be fine-tuned with these settings, and by which means they fit."""
+    with _reported() as settings:
+        from coupang_assets.commands.e5_plan import show_plans
+
+        show_plans(settings, pieces, _console)
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of the UI.", min=1, max=65535)] = 3000,
     host: Annotated[

@@ -17,6 +17,7 @@ from coupang_assets.datasets import (
     CRAWL_JOURNAL,
     DEFINE_DAILIES,
     DIFF_DATA,
+    E5_LABELLED_TEXT,
     LABEL_ERRORS,
     NEW_UNIQUE,
     RAW_DAILIES,
@@ -117,6 +118,12 @@ COLUMN_LINEAGE: Mapping[str, Lineage] = {
         "name_overlap": _PATH,
         # A person's word.
         "accepted": (),
+    },
+    # Of the month's training set; of products, if COUPANG_E5__PRODUCTS names some, no column of ours is their source.
+    E5_LABELLED_TEXT.name: {
+        **_same("coupang_train", "product_id", "ep_title", "category4", "split"),
+        "category1": ("coupang_train.category4", "cate_dictionary.lv1_code"),
+        "path": ("coupang_train.category4", *_PATH),
     },
     LABEL_ERRORS.name: {
         **_same("coupang_train", "product_id", "ep_title", "category4"),

@@ -30,6 +30,7 @@ class Step(StrEnum):
     CLASSIFIER = "step6_classifier"
     PRODUCTS = "products"
     EVALUATION = "step6_evaluation"
+    E5 = "e5_classifier"
 
 
 @dataclass(frozen=True)
@@ -409,6 +410,49 @@ LABEL_ERRORS = Dataset(
     unique=(("rank",),),
     sort=("rank",),
 )
+E5_LABELLED_TEXT = Dataset(
+    "e5_labelled_text",
+    Step.E5,
+    Kind.CSV,
+    "What the e5 classifier learns from: name | manufacturer, category, top category; of coupang_train or of products.",
+    ("e5/e5_labelled_text.csv",),
+    (
+        Column("product_id", "product; the name where products have no id of Coupang's", nullable=False),
+        Column("ep_title", "the text the model reads", nullable=False),
+        Column("category4", "the label", nullable=False),
+        Column("category1", "top category of the label"),
+        Column("path", "names of the label's path, top first"),
+        Column("split", "train, valid or test; by product", nullable=False),
+    ),
+    large=True,
+    on_request=True,
+    unique=(("ep_title", "category4"),),
+    sort=("category4", "product_id", "ep_title"),
+)
+E5_MODEL = Dataset(
+    "e5_model",
+    Step.E5,
+    Kind.FILES,
+    "multilingual-e5, fine-tuned on the labelled text: weights with all that is needed to use them, and the tokenizer.",
+    ("e5/e5_{month}.safetensors", "e5/e5_{month}.tokenizer.json"),
+    on_request=True,
+)
+E5_ONNX = Dataset(
+    "e5_onnx",
+    Step.E5,
+    Kind.FILES,
+    "The e5 model for ONNX Runtime; int8 where that costs no more than half a point of accuracy, else fp32.",
+    ("e5/e5_{month}.onnx",),
+    on_request=True,
+)
+E5_REPORT = Dataset(
+    "e5_report",
+    Step.E5,
+    Kind.FILES,
+    "The e5 model judged on held-out products: with and without hierarchy, its errors, what changed.",
+    tuple(f"e5/report/{file}" for file in (*REPORT_FILES, "hierarchy.json", "errors.md")),
+    on_request=True,
+)
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
@@ -432,6 +476,10 @@ DATASETS: dict[str, Dataset] = {
         CHAMPION,
         TAXONOMY_PROPOSALS,
         LABEL_ERRORS,
+        E5_LABELLED_TEXT,
+        E5_MODEL,
+        E5_ONNX,
+        E5_REPORT,
     )
 }
 

@@ -11,6 +11,7 @@ import dagster as dg
 
 from coupang_assets.assets import (
     checks,
+    e5,
     products,
     refreshing,
     sources,
@@ -52,6 +53,7 @@ MONTH_JOB = "month"
 RECHECK_JOB = "recheck_month"
 EXPORT_JOB = "export_products"
 CLASSIFY_JOB = "classify_products"
+E5_JOB = "e5_month"
 _STEPS = (
     step1_raw_data,
     step2_new_categories,
@@ -60,6 +62,7 @@ _STEPS = (
     step5_dictionary_table,
     step6_classifier,
     step6_evaluation,
+    e5,
 )
 
 
@@ -124,6 +127,11 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
         selection=dg.AssetSelection.assets(PRODUCT_PREDICTIONS.name),
         description="Classifies the products that are new or renamed since the last time.",
     )
+    e5_job = dg.define_asset_job(
+        E5_JOB,
+        selection=dg.AssetSelection.groups(Step.E5),
+        description="Fine-tunes e5 on a month's products, exports it and judges it; needs the extra e5.",
+    )
     definitions = dg.Definitions(
         assets=assets,
         asset_checks=asset_checks,
@@ -132,6 +140,7 @@ def build_defs(settings: Settings | None = None, resource_overrides: Mapping[str
             recheck_job,
             export_job,
             classify_job,
+            e5_job,
             *refreshing.jobs(monthly, lambda: definitions, MONTH_JOB),
         ],
         schedules=[monthly_schedule(settings, MONTH_JOB)],

@@ -343,6 +343,38 @@ class ServingSettings(BaseModel):
     keep_models: int = Field(2, ge=0, description="models beside the current one that stay loaded")
 
 
+class E5Settings(BaseModel):
+    """The fine-tuned e5 classifier (spec 001); needs the extra `e5`."""
+
+    weights: str = Field(
+        "intfloat/multilingual-e5-base",
+        min_length=1,
+        description="a name on the hub, a folder with such a model, or untrained: a small one that starts from nothing",
+    )
+    memory_gib: float = Field(8.0, gt=1, description="memory of the device; the planner stays below it")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: the GPU if there is one")
+    batch: int = Field(4, ge=1, le=1024, description="texts at a time")
+    accumulation: int = Field(8, ge=1, le=1024, description="batches of one optimiser step")
+    length: int = Field(128, ge=8, le=512, description="tokens of a text")
+    epochs: int = Field(7, ge=1, le=100)
+    patience: int = Field(2, ge=1, le=100, description="epochs without a better validation accuracy, then it stops")
+    learning_rate: float | None = Field(
+        None, gt=0, lt=1, description="at its highest; default 3e-5, or 1e-3 for untrained weights"
+    )
+    hierarchy: bool = Field(True, description="learn top category and leaf together")
+    seed: int = Field(0, ge=0)
+    checkpoint_steps: int = Field(500, ge=1, description="optimiser steps between checkpoints, beside one an epoch")
+    products: Path | None = Field(
+        None,
+        description="CSV of labelled products to train on, such as products_all.csv; unset: the month's coupang_train",
+    )
+    name_column: str = "name"
+    manufacturer_column: str = Field("manufacturer", description="empty: the products have none")
+    category_column: str = Field("category", description="the label")
+    top_column: str = Field("", description="column of the top category; empty: the products have none")
+    specifications_column: str = Field("", description="read too, if set")
+
+
 class SampleSettings(BaseModel):
     """The embedded default's made-up world, used while no real table and shop are set."""
 
@@ -379,6 +411,7 @@ class Settings(BaseSettings):
     refresh: RefreshSettings = RefreshSettings()
     products: ProductsSettings = ProductsSettings()
     serving: ServingSettings = ServingSettings()
+    e5: E5Settings = E5Settings()
     sample: SampleSettings = SampleSettings()
     history: HistorySettings = HistorySettings()
 

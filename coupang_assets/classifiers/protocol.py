@@ -32,6 +32,8 @@ CLASSIFIERS: Mapping[str, str] = {
     "svm": "coupang_assets.classifiers.svm:SvmClassifier",
     "vote": "coupang_assets.classifiers.vote:VoteClassifier",
 }
+# Those that no month is made with: they need what may not be installed, and hours.
+ON_REQUEST: Mapping[str, str] = {"e5": "coupang_assets.classifiers.e5.classifier:E5Classifier"}
 
 Probabilities: TypeAlias = npt.NDArray[np.float32]
 
@@ -139,14 +141,15 @@ class Classifier(Protocol):
 
 
 def classifier_class(name: str) -> type[Classifier]:
-    """The class of a classifier in `CLASSIFIERS`.
+    """The class of a classifier in `CLASSIFIERS` or `ON_REQUEST`.
 
     Raises:
         CoupangAssetsError: there is no classifier of that name.
     """
-    if name not in CLASSIFIERS:
-        raise CoupangAssetsError(f"There is no classifier {name!r}.", f"Choose one of {', '.join(CLASSIFIERS)}.")
-    module, _, attribute = CLASSIFIERS[name].partition(":")
+    known = {**CLASSIFIERS, **ON_REQUEST}
+    if name not in known:
+        raise CoupangAssetsError(f"There is no classifier {name!r}.", f"Choose one of {', '.join(known)}.")
+    module, _, attribute = known[name].partition(":")
     found: type[Classifier] = getattr(importlib.import_module(module), attribute)
     return found
 

@@ -101,12 +101,15 @@ class RunProgress:
         return table
 
 
-def run_month(settings: Settings, month: str, select: str | None, base: str | None, console: Console) -> bool:
+def run_month(
+    settings: Settings, month: str, select: str | None, base: str | None, console: Console, job_name: str = MONTH_JOB
+) -> bool:
     """Materialize a month's datasets in dependency order.
 
     Args:
         select: selection of datasets in the UI's syntax (``diff_data+``); None: all.
         base: base month; None: the latest earlier one with a dictionary.
+        job_name: whose datasets; those of the month, or some made on request.
 
     Returns:
         Whether everything was made and every check passed.
@@ -120,7 +123,7 @@ def run_month(settings: Settings, month: str, select: str | None, base: str | No
         Layout(settings).base_month(key, base)
     instance = open_instance(settings)
     defs = build_defs(settings)
-    job = defs.resolve_job_def(MONTH_JOB)
+    job = defs.resolve_job_def(job_name)
     keys = _selected(job, select)
     plan = dg.AssetSelection.assets(*keys)
     steps = _steps_in_order(defs, plan)

@@ -40,7 +40,7 @@ def training_set(define: ir.Table, cap: int, valid_share: float, test_share: flo
     in_category = ibis.window(group_by="category4", order_by=["pick", "product_id", "ep_title"])
     rows = rows.mutate(place=ibis.row_number().over(in_category))
     rows = rows.filter(rows.place < cap)
-    return _split(rows, valid_share, test_share).select("product_id", "ep_title", "category4", "split")
+    return with_split(rows, valid_share, test_share).select("product_id", "ep_title", "category4", "split")
 
 
 def near_duplicate_key(title: ir.StringColumn) -> ir.StringValue:
@@ -53,8 +53,8 @@ def near_duplicate_key(title: ir.StringColumn) -> ir.StringValue:
     return text.hexdigest("md5").left(16)
 
 
-def _split(rows: ir.Table, valid_share: float, test_share: float) -> ir.Table:
-    """Give each group of linked products and titles one split: that of its smallest label."""
+def with_split(rows: ir.Table, valid_share: float, test_share: float) -> ir.Table:
+    """Give each group of linked products and titles (product_id, ep_title) one split: that of its smallest label."""
     rows = rows.mutate(key=near_duplicate_key(rows.ep_title))
     rows = rows.mutate(label=rows.key)
     for _ in range(_LINKS_FOLLOWED):
