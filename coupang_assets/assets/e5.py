@@ -229,8 +229,15 @@ def _observed(context: dg.AssetExecutionContext, dataset: Dataset) -> Callable[[
 
 def _installed(*libraries: str) -> tuple[str, ...]:
     """Those of the libraries that are there: without the extra the graph loads all the same."""
-    known = {found.name for found in importlib.metadata.distributions()}
-    return tuple(name for name in libraries if name in known)
+    return tuple(name for name in libraries if _is_installed(name))
+
+
+def _is_installed(library: str) -> bool:
+    try:
+        importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _columns(settings: E5Settings) -> labelled_text.ProductColumns:
