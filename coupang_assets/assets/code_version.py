@@ -23,9 +23,11 @@ _PACKAGE = coupang_assets.__name__
 # Where content is made. Reading, writing and asking are done elsewhere, in ways that do not shape what comes out.
 _ROOMS = ("pipeline", "classifiers", "evaluation", "charts", "products")
 _CRAWLING = ("agreement", "candidates", "name_lists", "offline", "outcomes", "parsers", "saved_pages", "summary")
+_DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _PREFIXES = (
     *(f"{_PACKAGE}.{room}" for room in _ROOMS),
     *(f"{_PACKAGE}.crawling.{module}" for module in _CRAWLING),
+    f"{_PACKAGE}.assets.event_readers",
 )
 
 
@@ -38,20 +40,36 @@ def code_version(dataset: Dataset, function: Callable[..., Any], also: tuple[Mod
             ``products`` and the crawl's parsers is found, however far away.
         also: modules that are called in a way nobody can see, such as in another process; all of each counts.
     """
-    reached: dict[tuple[str, str], str] = {}
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    assert isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef)
-    tree.decorator_list = []
     own = _module(function.__module__)
-    for symbol in _symbols(own, tree):
+    statement = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
+    statement.decorator_list = []
+    asked = _read(statement)
+    reached: dict[tuple[str, str], str] = {}
+    for symbol in _symbols(own, asked):
         _reach(*symbol, own.name, reached)
     for module in also:
         for name in _module(module.__name__).nodes:
             _reach(module.__name__, name, own.name, reached)
     columns = [(column.name, column.type, column.code) for column in dataset.columns]
     shape = repr((dataset.kind.value, dataset.paths, columns, dataset.unique, dataset.sort))
-    lines = [shape, _text(tree), *(f"{key} {text}" for key, text in sorted(reached.items()))]
+    lines = [shape, asked.text, *(f"{key} {text}" for key, text in sorted(reached.items()))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A syntax tree, read once.
+
+    Attributes:
+        text: what it does: without comments, docstrings and layout.
+        names: what it refers to, once each: a name, and the attribute that is taken of it, if one is.
+        imports: names of ours that it imports, to the module and name they come from.
+    """
+
+    text: str
+    names: tuple[tuple[str, str | None], ...]
+    imports: dict[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,7 @@ class _Module:
     """
 
     name: str
-    nodes: dict[str, list[ast.stmt]]
+    nodes: dict[str, list[_Statement]]
     imports: dict[str, tuple[str, str]]
 
 
@@ -71,18 +89,15 @@ def _module(name: str) -> _Module:
     path = _path(name)
     if path is None:
         return _Module(name, {}, {})
-    tree = ast.parse(path.read_bytes())
-    nodes: dict[str, list[ast.stmt]] = {}
+    nodes: dict[str, list[_Statement]] = {}
     imports: dict[str, tuple[str, str]] = {}
-    # Imports inside of functions count for the whole module: the same name is not imported from two places.
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE):
-            for alias in node.names:
-                imports[alias.asname or alias.name] = (node.module, alias.name)
-    for statement in tree.body:
+    for statement in ast.parse(path.read_bytes()).body:
+        read = _read(statement)
+        # Imports inside of functions count for the whole module: the same name is not imported from two places.
+        imports |= read.imports
         if not isinstance(statement, ast.Import | ast.ImportFrom):
             for bound in _bound_names(statement):
-                nodes.setdefault(bound, []).append(statement)
+                nodes.setdefault(bound, []).append(read)
     return _Module(name, nodes, imports)
 
 
@@ -93,6 +108,47 @@ def _bound_names(statement: ast.stmt) -> list[str]:
         targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
         return [node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)] or [""]
     return [""]
+
+
+def _read(statement: ast.stmt) -> _Statement:
+    # All modules are read whenever the definitions load, so text and names come out of one pass.
+    words: list[str] = []
+    names: dict[tuple[str, str | None], None] = {}
+    imports: dict[str, tuple[str, str]] = {}
+
+    def read(node: Any) -> None:
+        if isinstance(node, list):
+            words.append("[")
+            for each in node:
+                read(each)
+            words.append("]")
+            return
+        if not isinstance(node, ast.AST):
+            words.append(repr(node))
+            return
+        kind = type(node)
+        words.append(kind.__name__)
+        if kind is ast.Name:
+            names[node.id, None] = None
+            words.append(node.id)
+            return
+        if kind is ast.Attribute and type(node.value) is ast.Name:
+            names[node.value.id, node.attr] = None
+            words.append(f"{node.value.id}.{node.attr}")
+            return
+        if kind is ast.ImportFrom and node.module and node.module.startswith(_PACKAGE):
+            for alias in node.names:
+                imports[alias.asname or alias.name] = (node.module, alias.name)
+        documented = kind in _DOCUMENTED and ast.get_docstring(node, clean=False) is not None
+        for field in node._fields:
+            value = getattr(node, field, None)
+            if value is not None:
+                words.append(field)
+                read(value[1:] if documented and field == "body" else value)
+        words.append(".")
+
+    read(statement)
+    return _Statement(" ".join(words), tuple(names), imports)
 
 
 def _reach(module: str, name: str, own: str, reached: dict[tuple[str, str], str]) -> None:
@@ -116,28 +172,26 @@ def _definition(module: str, name: str) -> tuple[str, tuple[tuple[str, str], ...
     found = _module(module)
     statements = found.nodes.get(name, [])
     symbols = {symbol: None for statement in statements for symbol in _symbols(found, statement)}
-    return "\n".join(_text(statement) for statement in statements), tuple(symbols)
+    return "\n".join(statement.text for statement in statements), tuple(symbols)
 
 
-def _symbols(module: _Module, tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Top-level names of our modules that ``tree`` refers to, as (module, name)."""
-    inner: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in module.imports:
-            source, name = _imported(*module.imports[node.value.id])
-            if not name:
-                inner.add(id(node.value))
-                yield source, node.attr
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and id(node) not in inner:
-            if node.id in module.nodes:
-                yield module.name, node.id
-            elif node.id in module.imports:
-                source, name = _imported(*module.imports[node.id])
+def _symbols(module: _Module, statement: _Statement) -> Iterator[tuple[str, str]]:
+    """Top-level names of our modules that a statement refers to, as (module, name)."""
+    for name, attribute in statement.names:
+        if name in module.nodes:
+            yield module.name, name
+        elif name in module.imports:
+            source, imported = _imported(*module.imports[name])
+            if imported:
+                yield source, imported
+            elif attribute:
+                yield source, attribute
+            else:
                 # A module that is passed around: anything of it may be called.
-                yield from ((source, each) for each in ([name] if name else _module(source).nodes))
+                yield from ((source, each) for each in _module(source).nodes)
 
 
+@functools.cache
 def _imported(module: str, name: str) -> tuple[str, str]:
     """What ``from module import name`` gives: a module (with an empty name) or a name in one."""
     inner = f"{module}.{name}"
@@ -155,12 +209,6 @@ def _path(module: str) -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+@functools.cache
 def _makes_content(module: str) -> bool:
     return any(module == prefix or module.startswith(f"{prefix}.") for prefix in _PREFIXES)
-
-
-def _text(tree: ast.AST) -> str:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(node):
-            node.body = node.body[1:]
-    return ast.dump(tree)

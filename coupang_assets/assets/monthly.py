@@ -3,7 +3,7 @@
 import functools
 import importlib.metadata
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -12,7 +12,7 @@ import dagster as dg
 from pydantic import BaseModel, JsonValue, SecretStr
 
 from coupang_assets.assets.code_version import code_version
-from coupang_assets.datasets import Dataset, Kind
+from coupang_assets.datasets import DATASETS, Dataset, Kind
 from coupang_assets.months import base_month_mapping, month_partitions
 from coupang_assets.settings import Settings
 from coupang_assets.storage.failures import as_dagster_failures
@@ -90,7 +90,8 @@ class MonthlyAssets:
                 metadata=metadata,
                 ins=ins,
                 deps=deps,
-            )(_with_failures(function))
+                output_required=not dataset.on_request,
+            )(_unless_everything_runs(function) if dataset.on_request else _with_failures(function))
 
         return decorate
 
@@ -122,6 +123,22 @@ def settings_values(settings: Settings, names: tuple[str, ...]) -> dict[str, Jso
         else:
             values[name] = value
     return values
+
+
+def _unless_everything_runs(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What is on request is left out when a person takes all assets at once ("Materialize all"): it may take hours."""
+    made = _with_failures(function)
+
+    @functools.wraps(function)
+    def on_request(*args: Any, **kwargs: Any) -> Iterator[dg.Output[Any]]:
+        context = dg.AssetExecutionContext.get()
+        selected = {key.to_user_string() for key in context.job_def.asset_layer.selected_asset_keys}
+        if selected >= DATASETS.keys():
+            context.log.warning("left out of a run of everything: select it, alone or with others, to make it")
+            return
+        yield dg.Output(made(*args, **kwargs))
+
+    return on_request
 
 
 def _with_failures(function: Callable[..., Any]) -> Callable[..., Any]:
