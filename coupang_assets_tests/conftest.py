@@ -19,6 +19,8 @@ hypothesis_settings.register_profile(
     "coupang", deadline=None, max_examples=8, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("coupang")
+# What commands print is compared; consoles ask for the width when they are made, which may be at import.
+os.environ["COLUMNS"] = "200"
 logging.getLogger("dagster").setLevel(logging.CRITICAL)
 
 

@@ -49,6 +49,10 @@ _UNREACHABLE = ("UNAVAILABLE", "All masters are unresponsive", "failed to connec
 _LONGEST = 400
 
 
+# Ibis does this for those who ask it for a backend by name.
+Backend.register_options()
+
+
 class SparkBackend(Backend):
     """Ibis' backend, with errors that people understand."""
 

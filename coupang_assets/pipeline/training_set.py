@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 # A title links products, a product links titles. After so many steps along the links nearly every group is one; of
 # the longer chains a few rows are left out instead of searching for their ends.
 _LINKS_FOLLOWED = 3
+_NO_LETTERS = "[^A-Za-zㄱ-ㆎ가-힣ぁ-ヿ一-鿿]+"
 
 
 def training_set(define: ir.Table, cap: int, valid_share: float, test_share: float) -> ir.Table:
@@ -46,9 +47,10 @@ def training_set(define: ir.Table, cap: int, valid_share: float, test_share: flo
 def near_duplicate_key(title: ir.StringColumn) -> ir.StringValue:
     """Equal for near-duplicate titles: a hash of the title's letters in alphabetical order.
 
-    A title without any letter is its own key.
+    Letters are those of Korean shops: Hangul, Latin without accents, kana and Chinese characters. Of others, what is a
+    letter and what its small form depends on the engine's version of Unicode. A title without any is its own key.
     """
-    letters = title.lower().re_replace(r"[^\p{L}]+", "")
+    letters = title.re_replace(_NO_LETTERS, "").lower()
     text = ibis.ifelse(letters.length() > 0, letters.split("").sort().join(""), title)
     return text.hexdigest("md5").left(16)
 

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 SCREENSHOTS = os.environ.get("COUPANG_SCREENSHOTS") == "1"
 PAGE_TIMEOUT_MS = 60_000
 _DOCS = Path(coupang_assets.__file__).with_name("docs")
+# Of so few titles nothing can be demanded.
+_SMALL = {
+    "COUPANG_SAMPLE__EVENTS_PER_DAY": "400",
+    "COUPANG_CHAMPION__MINIMUM_ACCURACY": "0",
+    "COUPANG_CHAMPION__MINIMUM_CATEGORY_ACCURACY": "0",
+}
 _PICTURE_BYTES = 300_000
 _CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -58,7 +64,7 @@ def browser() -> Iterator["Browser"]:
 @pytest.fixture(scope="module")
 def ui(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
     """``coupang-assets ui`` on an empty root; needs the browser, so that nothing starts where there is none."""
-    small = {} if SCREENSHOTS else {"COUPANG_SAMPLE__EVENTS_PER_DAY": "400"}
+    small = {} if SCREENSHOTS else _SMALL
     with serving(tmp_path_factory.mktemp("ui") / "coupang_category", small) as ui:
         yield ui
 

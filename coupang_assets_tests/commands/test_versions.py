@@ -224,7 +224,7 @@ def test_provenance_of_model_file_and_partition_names_every_version_setting_and_
     assert {name.partition("@")[0] for name in versions} == {
         "btm_percent_dict", "bpe_tokenizer", "coupang_train", "define_dailies", "raw_dailies", "category_merge",
         "cate_dictionary", CATE_ALL, "new_unique", "diff_data", "crawl_journal", "crawl_candidates", "coupang_shop",
-        "retargeting_event_storage_orc",
+        "retargeting_event_storage_orc", "accepted_merges",
     }  # fmt: skip
     train = next(entry for name, entry in versions.items() if name.startswith("coupang_train"))
     assert train["settings"]["training.cap"] == 3000

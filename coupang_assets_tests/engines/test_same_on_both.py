@@ -115,20 +115,20 @@ def test_events_are_cleaned_alike(engines: tuple[DuckDBEngine, SparkEngine], row
 def test_what_was_mended_is_counted_alike(engines: tuple[DuckDBEngine, SparkEngine], tmp_path: Path) -> None:
     counts = []
     for engine in engines:
-        rows = engine.backend.execute(table(ALL_HARD))
-        registered = _registered(engine, rows)
+        registered = _registered(engine, table(ALL_HARD))
         counts.append(event_quality(registered))
     assert counts[0] == counts[1]
     assert counts[0].rows == len(HARD)
     assert counts[0].rows_with_code_that_is_no_number > 0
 
 
-def _registered(engine: DuckDBEngine | SparkEngine, rows: pd.DataFrame) -> ir.Table:
+def _registered(engine: DuckDBEngine | SparkEngine, rows: ir.Table) -> ir.Table:
     """A table that knows its engine, as those of files do."""
     if isinstance(engine, DuckDBEngine):
         return engine.backend.create_table("hard", rows, overwrite=True)
+    frame = engine.backend.execute(rows)
     engine.backend._session.createDataFrame(
-        rows.where(rows.notna(), None), ", ".join(f"{name} string" for name in EVENT)
+        frame.where(frame.notna(), None), ", ".join(f"{name} string" for name in EVENT)
     ).createOrReplaceTempView("hard")
     return engine.backend.table("hard")
 
