@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coupang_assets.datasets import CATEGORY_CODES
+from coupang_assets.pipeline.codes import LARGEST_WHOLE
 from coupang_assets.pipeline.events import EventQuality
 
 _NUL = "\x00"
@@ -36,12 +37,12 @@ def observed(
 
 def batch_quality(batch: pa.RecordBatch, columns: Mapping[str, str]) -> EventQuality:
     """What ``events.event_quality`` counts, of one batch and without an engine."""
-    titles = _text(batch[columns["ep_title"]])
+    titles = _usable_text(batch[columns["ep_title"]])
     codes = [pc.dictionary_encode(_text(batch[columns[name]])) for name in CATEGORY_CODES]
     junk = functools.reduce(pc.or_, (_by_distinct(column, _is_junk) for column in codes))
     return EventQuality(
         rows=len(batch),
-        without_product=_true(_is_one_of(_without_nul(_text(batch[columns["product_id"]])), _NO_ID)),
+        without_product=_true(_is_one_of(_without_nul(_usable_text(batch[columns["product_id"]])), _NO_ID)),
         without_title=_true(_is_one_of(_without_nul(titles), [""])),
         without_category4=_true(pc.or_(pc.is_null(codes[-1]), _by_distinct(codes[-1], _is_no_code))),
         titles_with_nul=_true(pc.match_substring(titles, _NUL)) if _may_have_nul(titles) else 0,
@@ -75,7 +76,22 @@ def _decoded(text: bytes | None) -> str | None:
 
 
 def _text(column: pa.Array) -> pa.Array:
-    return column if _is_text(column.type) else pc.cast(column, pa.string())
+    """As ``codes.as_text``, but doubles that are no whole number stay: they are junk, and junk is counted."""
+    if _is_text(column.type):
+        return column
+    if not pa.types.is_floating(column.type):
+        return pc.cast(column, pa.string())
+    known = pc.if_else(pc.is_nan(column), None, column)
+    numbers = pc.cast(pc.cast(known, pa.int64(), safe=False), pa.string())
+    return pc.if_else(_is_whole(known), numbers, pc.cast(known, pa.string()))
+
+
+def _usable_text(column: pa.Array) -> pa.Array:
+    return pc.if_else(_is_whole(column), _text(column), None) if pa.types.is_floating(column.type) else _text(column)
+
+
+def _is_whole(numbers: pa.Array) -> pa.Array:
+    return pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less(pc.abs(numbers), LARGEST_WHOLE))
 
 
 def _is_text(kind: pa.DataType) -> bool:

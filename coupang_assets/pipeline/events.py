@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from coupang_assets.datasets import CATEGORY_CODES
-from coupang_assets.pipeline.codes import canonical_code_expr, is_code_expr
+from coupang_assets.pipeline.codes import as_text, canonical_code_expr, is_code_expr
 
 # As a pattern: the character itself cannot stand in a statement.
 _NUL = r"\x00"
@@ -65,7 +65,7 @@ def event_quality(events: ir.Table) -> EventQuality:
     counts = ibis.cross_join(
         events.aggregate(
             rows=events.count(),
-            titles_with_nul=events.ep_title.cast("string").re_search(_NUL).sum(),
+            titles_with_nul=as_text(events.ep_title).re_search(_NUL).sum(),
             rows_with_code_that_is_no_number=(
                 ~ibis.and_(*(is_code_expr(events[name]) for name in CATEGORY_CODES))
             ).sum(),
@@ -85,5 +85,5 @@ def _without_point(text: ir.StringValue) -> ir.StringValue:
 
 
 def _text(column: ir.Column) -> ir.StringValue:
-    text = column.cast("string")
+    text = as_text(column)
     return ibis.ifelse(text.re_search(_NUL), text.re_replace(_NUL, ""), text)

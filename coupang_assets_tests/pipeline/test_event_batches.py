@@ -1,5 +1,8 @@
 """Events as Arrow batches: the counts are the engine's, and torn text goes no further."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from hypothesis import example, given
@@ -13,10 +16,11 @@ from coupang_assets.pipeline.events import EventQuality, event_quality
 COLUMNS = ("product_id", "ep_title", *CATEGORY_CODES)
 NAMES = dict(zip(COLUMNS, COLUMNS, strict=True))
 TEXT = st.none() | st.text(st.sampled_from("0123456789. \t\n\x00ax가\u3000\u00a0"), max_size=8)
+DOUBLES = st.sampled_from([12.0, 12345678.0, 12.5, -1.0, 1e-7, 1e22]) | st.floats()
 ROWS = st.lists(st.tuples(*(TEXT for _ in COLUMNS)), max_size=12)
 
 
-def batch_of(rows: list[tuple[str | None, ...]], kind: pa.DataType) -> pa.RecordBatch:
+def batch_of(rows: Sequence[tuple[Any, ...]], kind: pa.DataType) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(
         [pa.array([row[at] for row in rows], kind) for at in range(len(COLUMNS))], names=list(COLUMNS)
     )
@@ -40,6 +44,13 @@ def test_codes_may_be_numbers(kind: pa.DataType) -> None:
     codes = [pa.array([12, None], kind) for _ in CATEGORY_CODES]
     batch = pa.RecordBatch.from_arrays([pa.array([1, None]), pa.array(["t", "t"]), *codes], names=list(COLUMNS))
     assert batch_quality(batch, NAMES) == EventQuality(rows=2, without_product=1, without_category4=1)
+
+
+@given(st.lists(st.tuples(*(st.none() | DOUBLES for _ in COLUMNS)), min_size=1, max_size=8))
+def test_doubles_are_counted_as_the_engine_counts(engine: DuckDBEngine, rows: list[tuple[float | None, ...]]) -> None:
+    batch = batch_of(rows, pa.float64())
+    engine.backend.create_table("counted", pa.Table.from_batches([batch]), overwrite=True)
+    assert batch_quality(batch, NAMES) == event_quality(engine.backend.table("counted"))
 
 
 def test_a_part_of_a_batch_is_counted_by_itself() -> None:
