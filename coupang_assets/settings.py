@@ -10,7 +10,16 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AnyHttpUrl,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from coupang_assets.errors import CoupangAssetsError
@@ -22,8 +31,18 @@ QualifiedIdentifier = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$", max_length=256)
 ]
 
+_PREFIX = "COUPANG_"
+# What pydantic says of them is about Python.
+_WRONG = {"extra_forbidden": "there is no such setting; `coupang-assets settings` lists all"}
 
-class SamplingSettings(BaseModel):
+
+class SettingsGroup(BaseModel):
+    """Settings that belong together. A name that is none of them is a mistake, not to be passed over in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SamplingSettings(SettingsGroup):
     """Which days of the data month are read (spec step 1: from day 1, every 4th day, about 8 days)."""
 
     first_day: int = Field(1, ge=1, le=28, description="first sampled day of the month")
@@ -32,7 +51,7 @@ class SamplingSettings(BaseModel):
     allow_missing_days: bool = Field(False, description="go on with fewer days when Hive lacks some of them")
 
 
-class EventsSettings(BaseModel):
+class EventsSettings(SettingsGroup):
     """The source table and what its columns are called there."""
 
     table: QualifiedIdentifier = Field("retargeting_event_storage_orc", description="Hive table of events")
@@ -47,7 +66,7 @@ class EventsSettings(BaseModel):
     category4: Identifier = "category4"
 
 
-class DictionaryTableSettings(BaseModel):
+class DictionaryTableSettings(SettingsGroup):
     """The Hive table of spec step 5."""
 
     table: QualifiedIdentifier = Field("rt_category_info_coupang", description="Hive table of the dictionary")
@@ -59,7 +78,7 @@ class DictionaryTableSettings(BaseModel):
     )
 
 
-class WarehouseSettings(BaseModel):
+class WarehouseSettings(SettingsGroup):
     """Where Hive is, and how it is read."""
 
     kind: Literal["embedded", "hiveserver2"] = Field(
@@ -105,7 +124,7 @@ class WarehouseSettings(BaseModel):
         return self
 
 
-class SparkSettings(BaseModel):
+class SparkSettings(SettingsGroup):
     """Where Spark runs, for ``COUPANG_ENGINE__KIND=spark``. It reads and writes below the root, which it must share."""
 
     master: str = Field(
@@ -146,7 +165,7 @@ class SparkSettings(BaseModel):
         return self
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(SettingsGroup):
     """The engine large tables flow through."""
 
     kind: Literal["duckdb", "spark"] = Field(
@@ -161,7 +180,7 @@ class EngineSettings(BaseModel):
     spark: SparkSettings = SparkSettings()
 
 
-class ShopSettings(BaseModel):
+class ShopSettings(SettingsGroup):
     """The shop whose product pages name the categories (spec step 3), and how politely it is asked."""
 
     base_url: AnyHttpUrl | None = Field(None, description="unset: the sample's loopback shop")
@@ -207,7 +226,7 @@ class ShopSettings(BaseModel):
     )
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(SettingsGroup):
     """Training set and model (spec step 6)."""
 
     cap: int = Field(3000, ge=1, description="rows a category at most; part of the file's name")
@@ -216,7 +235,7 @@ class TrainingSettings(BaseModel):
     vocabulary: int = Field(8000, ge=1000, le=200_000, description="pieces of the BPE model")
 
 
-class HistorySettings(BaseModel):
+class HistorySettings(SettingsGroup):
     """What is kept of the versions a dataset has had."""
 
     keep_large: int = Field(
@@ -227,7 +246,7 @@ class HistorySettings(BaseModel):
     )
 
 
-class ChampionSettings(BaseModel):
+class ChampionSettings(SettingsGroup):
     """What a month's classifier must hold to become the champion, the one `predict` uses."""
 
     minimum_accuracy: float = Field(0.7, ge=0, le=1, description="of the held-out titles")
@@ -250,7 +269,7 @@ class ChampionSettings(BaseModel):
     )
 
 
-class TaxonomySettings(BaseModel):
+class TaxonomySettings(SettingsGroup):
     """When a category is proposed to be merged or dropped; a person decides."""
 
     minimum_titles: int = Field(100, ge=1, description="training titles below which a category has little data")
@@ -266,7 +285,7 @@ class TaxonomySettings(BaseModel):
     )
 
 
-class LabelErrorSettings(BaseModel):
+class LabelErrorSettings(SettingsGroup):
     """The search for titles that look mislabelled."""
 
     titles: int = Field(50_000, ge=100, description="looked at, evenly by category; more take longer")
@@ -277,7 +296,7 @@ class LabelErrorSettings(BaseModel):
 Month = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}_(0[1-9]|1[0-2])$")]
 
 
-class RefreshSettings(BaseModel):
+class RefreshSettings(SettingsGroup):
     """What the sensor ``keep_fresh`` keeps fresh once it is turned on."""
 
     first: Month | None = Field(None, description="first work month that keep_fresh refreshes; unset: only the last")
@@ -288,7 +307,7 @@ class RefreshSettings(BaseModel):
 PostgresName = Annotated[str, StringConstraints(pattern=r"^[^\x00]+$", max_length=63)]
 
 
-class PredictionsSettings(BaseModel):
+class PredictionsSettings(SettingsGroup):
     """The table that predicted categories of products are written to."""
 
     schema_name: PostgresName | None = Field(None, description="its schema; default: that of the product table")
@@ -299,7 +318,7 @@ class PredictionsSettings(BaseModel):
     look_every_seconds: int = Field(300, ge=30, description="between looks of the sensor new_products")
 
 
-class ProductsSettings(BaseModel):
+class ProductsSettings(SettingsGroup):
     """The PostgreSQL table of products (spec 001). Host, port, user and password are libpq's variables (PGHOST, …)."""
 
     kind: Literal["auto", "embedded", "postgresql"] = Field(
@@ -328,7 +347,7 @@ class ProductsSettings(BaseModel):
         return self.kind == "embedded" or (self.kind == "auto" and not named)
 
 
-class ServingSettings(BaseModel):
+class ServingSettings(SettingsGroup):
     """The prediction service, ``coupang-assets serve``."""
 
     host: str = Field("127.0.0.1", description="address to listen on; any but a loopback one needs api_key")
@@ -343,7 +362,7 @@ class ServingSettings(BaseModel):
     keep_models: int = Field(2, ge=0, description="models beside the current one that stay loaded")
 
 
-class E5Settings(BaseModel):
+class E5Settings(SettingsGroup):
     """The fine-tuned e5 classifier (spec 001); needs the extra `e5`."""
 
     weights: str = Field(
@@ -375,7 +394,7 @@ class E5Settings(BaseModel):
     specifications_column: str = Field("", description="read too, if set")
 
 
-class SampleSettings(BaseModel):
+class SampleSettings(SettingsGroup):
     """The embedded default's made-up world, used while no real table and shop are set."""
 
     enabled: bool = Field(True, description="make missing days of the embedded warehouse")
@@ -388,7 +407,7 @@ class Settings(BaseSettings):
     """All settings. ``Settings()`` reads the environment; tests pass values."""
 
     model_config = SettingsConfigDict(
-        env_prefix="COUPANG_", env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
+        env_prefix=_PREFIX, env_nested_delimiter="__", env_file=".env", extra="ignore", frozen=True
     )
 
     root: Path = Field(
@@ -432,6 +451,14 @@ class Settings(BaseSettings):
         return self.root / "sample"
 
 
+def unknown_settings() -> list[str]:
+    """Variables of the environment that are named like a setting and are none."""
+    known = {f"{_PREFIX}{name}".upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in os.environ if name.startswith(_PREFIX) and name.partition("__")[0].upper() not in known
+    )
+
+
 def load_settings() -> Settings:
     """The settings of this process.
 
@@ -443,7 +470,7 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         wrong = "; ".join(
-            f"COUPANG_{'__'.join(str(part) for part in e['loc']).upper()}: {e['msg']}"
+            f"COUPANG_{'__'.join(str(part) for part in e['loc']).upper()}: {_WRONG.get(e['type'], e['msg'])}"
             for e in error.errors(include_input=False, include_url=False)
         )
         raise CoupangAssetsError(f"settings do not hold: {wrong}", "correct them in the environment or .env") from None

@@ -159,6 +159,13 @@ def test_predicting_without_a_model_says_what_to_materialize() -> None:
     assert "materialize btm_percent_dict for 2024_05" in output
 
 
+def test_the_doctor_tells_of_a_setting_there_is_none_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUPANG_TRAINNING__CAP", "1")
+    result = coupang_assets("doctor")
+    assert result.exit_code == 0, result.output
+    assert "COUPANG_TRAINNING__CAP is no setting of this project" in result.output
+
+
 def test_the_doctor_finds_a_fresh_place_usable() -> None:
     result = coupang_assets("doctor")
     assert result.exit_code == 0, result.output

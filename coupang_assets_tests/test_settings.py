@@ -64,6 +64,7 @@ def test_environment_and_env_file_are_read(tmp_path: Path, monkeypatch: pytest.M
         ("COUPANG_SHOP__BASE_URL", "ftp://shop"),
         ("COUPANG_SHOP__MINIMUM_NAMED_SHARE", "80"),
         ("COUPANG_TRAINING__CAP", "-1"),
+        ("COUPANG_TRAINING__CAPP", "1"),
         ("COUPANG_WAREHOUSE__KIND", "oracle"),
     ],
 )

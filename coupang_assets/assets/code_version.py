@@ -126,20 +126,19 @@ def _read(statement: ast.stmt) -> _Statement:
         if not isinstance(node, ast.AST):
             words.append(repr(node))
             return
-        kind = type(node)
-        words.append(kind.__name__)
-        if kind is ast.Name:
+        words.append(type(node).__name__)
+        if isinstance(node, ast.Name):
             names[node.id, None] = None
             words.append(node.id)
             return
-        if kind is ast.Attribute and type(node.value) is ast.Name:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             names[node.value.id, node.attr] = None
             words.append(f"{node.value.id}.{node.attr}")
             return
-        if kind is ast.ImportFrom and node.module and node.module.startswith(_PACKAGE):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(_PACKAGE):
             for alias in node.names:
                 imports[alias.asname or alias.name] = (node.module, alias.name)
-        documented = kind in _DOCUMENTED and ast.get_docstring(node, clean=False) is not None
+        documented = isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None
         for field in node._fields:
             value = getattr(node, field, None)
             if value is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coupang_assets.classifiers.protocol import Classifier
-from coupang_assets.datasets import BTM_PERCENT_DICT, CATE_DICTIONARY, CLASSIFIER_MODELS
+from coupang_assets.datasets import CATE_DICTIONARY, CLASSIFIER_MODELS
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.serving.choice import choose_model, load_model
@@ -29,13 +29,14 @@ class MonthClassifier:
 
 
 def latest_month_with_classifier(layout: Layout) -> str:
-    """The latest month that has a dictionary and a classifier.
+    """The latest month that has a dictionary and the classifier that predicts for it.
 
     Raises:
         CoupangAssetsError: there is none.
     """
     for month in reversed(layout.months_with_dictionary()):
-        if read_manifest(layout.folder_on_disk(month), BTM_PERCENT_DICT.name) is not None:
+        dataset = CLASSIFIER_MODELS[choose_model(layout, month).name]
+        if read_manifest(layout.folder_on_disk(month), dataset.name) is not None:
             return month
     raise CoupangAssetsError("no month has a classifier yet", "make one: coupang-assets run 2024_05")
 

@@ -11,7 +11,7 @@ from coupang_assets.definitions import build_resources
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import current_month, day_key
 from coupang_assets.products.source_table import describe_table
-from coupang_assets.settings import Settings
+from coupang_assets.settings import Settings, unknown_settings
 from coupang_assets.storage.disk import month_bytes, require_space
 
 # Of the real table, as the specification says; a run counts them before it begins.
@@ -41,6 +41,10 @@ def examine(settings: Settings, console: Console) -> bool:
             console.print(f"[bold red]wrong[/bold red]  {name:8} {escape(what)}", soft_wrap=True)
             if remedy:
                 console.print(f"{'':16}what to do: {escape(remedy)}", soft_wrap=True)
+    for name in unknown_settings():
+        console.print(
+            f"[yellow]unused[/yellow] {'settings':8} {escape(name)} is no setting of this project", soft_wrap=True
+        )
     resources["engine"].close()
     return good
 
