@@ -1,19 +1,16 @@
 """How the month's cost grows with its rows: time and peak memory, from one million to forty.
 
-Belongs here: the months of growing size. Does not: comparisons with other ways (`month.py`, `month_hive.py`).
+Belongs here: the months of growing size. Does not: comparisons with other ways (`month_steps`, `month_hive`).
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from coupang_assets_tests.benchmarks.figures import Figure
+from coupang_assets_tests.benchmarks.month_measured import Month
 from coupang_assets_tests.benchmarks.month_ours import ALL, STEP_1, STEP_2, STEP_4, TRAINING_SET
-
-if TYPE_CHECKING:
-    from coupang_assets_tests.benchmarks.month import Month
 
 _GIB = 2**30
 _MEASURED = (*STEP_1, *STEP_2, *STEP_4, *TRAINING_SET)

@@ -9,18 +9,15 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from coupang_assets.warehouse.hive_session import HiveSession
 from coupang_assets_tests.benchmarks.figures import Figure
 from coupang_assets_tests.benchmarks.month_data import TABLE, sampled_days
+from coupang_assets_tests.benchmarks.month_measured import Month
 from coupang_assets_tests.benchmarks.month_ours import ALL, STEP_1, digests, month_folder, same_rows
 from coupang_assets_tests.benchmarks.parts import PartFailedError, run_part
 from coupang_assets_tests.warehouse.event_table import create_table
 from coupang_assets_tests.warehouse.spark_server import spark_server
-
-if TYPE_CHECKING:
-    from coupang_assets_tests.benchmarks.month import Month
 
 _CURSOR = "coupang_assets_tests.benchmarks.month_baselines:cursor_to_csv"
 _FINGERPRINT = "coupang_assets_tests.benchmarks.month_ours:fingerprint"
