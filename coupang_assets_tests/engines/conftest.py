@@ -1,4 +1,4 @@
-"""One Spark on this machine for all tests of this folder."""
+"""Spark on this machine, for the tests of this folder."""
 
 import os
 import shutil
@@ -16,8 +16,9 @@ LOCAL = SparkSettings(
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkEngine]:
+    """An engine on this machine; for one module only, because a process has but one session of Spark."""
     pytest.importorskip("pyspark", reason="pip install coupang-assets[spark]")
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         pytest.skip("Spark runs on Java 17, which is not here")

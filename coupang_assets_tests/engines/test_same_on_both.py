@@ -85,7 +85,7 @@ FEW = settings(max_examples=4)
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engines(engine: DuckDBEngine, spark: SparkEngine) -> tuple[DuckDBEngine, SparkEngine]:
     return engine, spark
 
