@@ -90,7 +90,7 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
     shutil.copytree(folder / "first", folder / "served")
     served = Layout(Settings(_env_file=None, root=folder / "served"))
     titles = titles_of(first)
-    with service(folder / "served") as (port, process):
+    with service(folder / "served", f"{_MONTH}/biterm") as (port, process):
         asked = [
             http_request(port, "/predict", json.dumps({"titles": title, "top_k": 3}, ensure_ascii=False).encode())
             for title in titles
@@ -104,7 +104,7 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
         flood = asyncio.run(open_loop(port, asked, rate, _OVERLOAD_CONNECTIONS, seconds))
         after = asyncio.run(closed_loop(port, asked, clients, seconds / 2))
         peak = process.memory_info().rss / _MIB
-    of = f"{clients} clients on loopback, {seconds:g} s, one title a request, service and clients on the same cores"
+    of = f"biterm, {clients} clients on loopback, {seconds:g} s, one title a request, service and clients on the same cores"
     p99 = calm.percentile_ms(99)
     return [
         Figure("single-title requests/s", calm.answered_per_s, "1/s", "≥ 1,000", calm.answered_per_s >= 1000, of),

@@ -16,12 +16,24 @@ _START_SECONDS = 60.0
 
 
 @contextmanager
-def service(root: Path) -> Iterator[tuple[int, psutil.Process]]:
-    """`coupang-assets serve` on a free port of the loopback interface; its port and process."""
+def service(root: Path, model: str | None = None) -> Iterator[tuple[int, psutil.Process]]:
+    """`coupang-assets serve` on a free port of the loopback interface; its port and process.
+
+    Args:
+        model: `MONTH/CLASSIFIER` that answers; None: whoever is champion.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {"COUPANG_ROOT": str(root), "COUPANG_SERVING__RELOAD_SECONDS": "0.5"}
-    command = [sys.executable, "-m", "coupang_assets.cli", "serve", "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "coupang_assets.cli",
+        "serve",
+        "--port",
+        str(port),
+        *(["--model", model] if model else []),
+    ]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _START_SECONDS
