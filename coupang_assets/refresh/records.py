@@ -18,8 +18,9 @@ from coupang_assets.refresh.plan import Disk, OnDisk
 from coupang_assets.storage.commit import recover
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import Located, locate
-from coupang_assets.storage.manifest import FOLDER, FileRecord, Manifest, is_as_recorded, read_manifest
+from coupang_assets.storage.manifest import FOLDER, FileRecord, Manifest, frame_version, is_as_recorded, read_manifest
 from coupang_assets.storage.versions import journal_version, version_of
+from coupang_assets.warehouse.embedded import read_partition_folder
 
 SourceVersion = Callable[[str], str]
 
@@ -167,8 +168,13 @@ class DiskRecords:
         location = Path((manifest.location or "").removeprefix("file://"))
         if not location.is_relative_to(self._layout.settings.warehouse_folder):
             return OnDisk(Disk.AS_RECORDED)
-        there = location.is_dir() and any(not path.name.startswith((".", "_")) for path in location.iterdir())
-        return OnDisk(Disk.AS_RECORDED if there else Disk.GONE, str(location))
+        if not any(location.glob("*.parquet")):
+            return OnDisk(Disk.GONE, str(location))
+        try:
+            same = frame_version(read_partition_folder(location, manifest.dataset)) == manifest.data_version
+        except CoupangAssetsError:
+            same = False
+        return OnDisk(Disk.AS_RECORDED if same else Disk.CHANGED, str(location))
 
     def _version(self, month: str, dataset: Dataset) -> str | None:
         manifest, found = self.manifest(month, dataset.name), self.on_disk(month, dataset.name)

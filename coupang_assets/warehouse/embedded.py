@@ -92,18 +92,9 @@ class EmbeddedWarehouse:
 
     def read_partition(self, table: str, partition: str) -> pd.DataFrame:
         folder = self._partition_folder(self._table(table), partition)
-        files = sorted(folder.glob("*.parquet"))
-        if not files:
+        if not any(folder.glob("*.parquet")):
             raise NotThereError(f"{table} has no partition day={partition}", f"materialize {table} for its month")
-        try:
-            tables = [pq.read_table(file, partitioning=None) for file in files]
-        except (pa.ArrowInvalid, OSError) as error:
-            raise CoupangAssetsError(
-                f"{table} day={partition} in {folder} is torn: {error}", f"materialize {table} for its month again"
-            ) from None
-        return pa.concat_tables(tables).to_pandas(
-            types_mapper={pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}.get
-        )
+        return read_partition_folder(folder, f"{table} day={partition}")
 
     def describe(self) -> str:
         days = len(list((self.folder / self._events.table).glob(f"{self._events.day_column}=*")))
@@ -146,6 +137,20 @@ class EmbeddedWarehouse:
                 "unset COUPANG_DICTIONARY__LOCATION or use real Hive",
             )
         return self.folder / location / f"{table.partitioned_by[0]}={partition}"
+
+
+def read_partition_folder(folder: Path, name: str) -> pd.DataFrame:
+    """Rows of a partition of the dictionary table, by the folder it lies in; errors call it ``name``.
+
+    Raises:
+        CoupangAssetsError: its files are torn, or do not belong together.
+    """
+    try:
+        tables = [pq.read_table(file, partitioning=None) for file in sorted(folder.glob("*.parquet"))]
+        rows = pa.concat_tables(tables)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise CoupangAssetsError(f"{name} in {folder} is torn: {error}", "materialize it for its month again") from None
+    return rows.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}.get)
 
 
 def _data_files(partition: Path) -> list[Path]:

@@ -104,7 +104,7 @@ def measure(folder: Path, clients: int, seconds: float) -> list[Figure]:
         flood = asyncio.run(open_loop(port, asked, rate, _OVERLOAD_CONNECTIONS, seconds))
         after = asyncio.run(closed_loop(port, asked, clients, seconds / 2))
         peak = process.memory_info().rss / _MIB
-    of = f"biterm, {clients} clients on loopback, {seconds:g} s, one title a request, service and clients on the same cores"
+    of = f"biterm, {clients} clients on loopback, {seconds:g} s, one title a request, on the service's cores"
     p99 = calm.percentile_ms(99)
     return [
         Figure("single-title requests/s", calm.answered_per_s, "1/s", "≥ 1,000", calm.answered_per_s >= 1000, of),

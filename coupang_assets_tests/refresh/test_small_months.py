@@ -101,6 +101,23 @@ def test_a_deleted_partition_is_loaded_again(months: SmallMonths) -> None:
     assert months.ran(MAY, JUNE) == {(MAY, "rt_category_info_coupang")}
 
 
+@pytest.mark.parametrize("damage", ["rows", "torn"])
+def test_a_partition_that_another_program_wrote_is_loaded_again(months: SmallMonths, damage: str) -> None:
+    import pandas as pd
+
+    months.run(MAY, "rt_category_info_coupang")
+    (file,) = (months.settings.warehouse_folder / "rt_category_info_coupang" / "day=20240501").glob("*.parquet")
+    whole = file.read_bytes()
+    if damage == "rows":
+        pd.read_parquet(file).iloc[1:].to_parquet(file, index=False)
+    else:
+        file.write_bytes(whole[: len(whole) // 2])
+    assert states(months, MAY)["rt_category_info_coupang"] is State.CHANGED
+    assert months.ran(MAY, JUNE) == {(MAY, "rt_category_info_coupang")}
+    assert file.read_bytes() == whole
+    assert states(months, MAY)["rt_category_info_coupang"] is State.FRESH
+
+
 def test_a_machines_file_that_was_changed_is_made_again(months: SmallMonths) -> None:
     path = months.file(MAY, "cate_dictionary.csv")
     text = path.read_text(encoding="utf-8")
