@@ -12,6 +12,7 @@ from rich.text import Text
 
 from coupang_assets.assets.refreshing import observed_records
 from coupang_assets.commands.instance import existing_instance
+from coupang_assets.commands.versions import moment
 from coupang_assets.definitions import build_defs, build_resources
 from coupang_assets.months import work_month
 from coupang_assets.refresh.graph import Graph
@@ -84,7 +85,7 @@ def later_because_of(statuses: dict[str, Status], month: str) -> list[Status]:
 def status_table(title: str, statuses: Iterable[Status]) -> Table:
     """One row a dataset."""
     table = Table(title=title, title_justify="left")
-    for name in ("dataset", "version", "when (UTC)", "rows", "state", "why"):
+    for name in ("dataset", "version", "made (Seoul)", "rows", "state", "why"):
         table.add_column(
             name, justify="right" if name == "rows" else "left", overflow="fold", no_wrap=name == "dataset"
         )
@@ -94,7 +95,7 @@ def status_table(title: str, statuses: Iterable[Status]) -> Table:
         table.add_row(
             status.name,
             manifest.data_version[:8] if manifest else "",
-            (manifest.created or "")[:16].replace("T", " ") if manifest else "",
+            moment(manifest.created) if manifest else "",
             "" if rows is None else f"{rows:,}",
             Text(status.state, _STYLES.get(status.state, "bold red")),
             Text(status.text + _beginning(status)),
