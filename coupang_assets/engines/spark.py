@@ -193,6 +193,6 @@ def _require_reachable(address: str) -> None:
                 (host, int(port or {"sc": 15002, "spark": 7077}[scheme])), _CONNECT_SECONDS
             ).close()
             return
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             failures.append(f"{server}: {error}")
     raise TransientError(f"Spark at {address} does not answer: {'; '.join(failures)}", "see whether it is up")

@@ -17,6 +17,7 @@ from weakref import WeakSet
 import ibis.expr.types as ir
 from ibis.backends.pyspark import Backend
 from py4j.protocol import Py4JError, Py4JNetworkError
+from pyspark import SparkContext
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -46,6 +47,8 @@ _SMALLEST_HEAP_MIB = 512
 _JAVA_CLASS = re.compile(r"^(?:[a-z][\w$]*\.)+[A-Z][\w$.]*: ")
 _OUT_OF_MEMORY = ("OutOfMemoryError", "Java heap space", "exit code 137", "Container killed by YARN for exceeding")
 _UNREACHABLE = ("UNAVAILABLE", "All masters are unresponsive", "failed to connect to all addresses")
+# py4j's words for a gateway without anybody behind it.
+_GONE = ("does not exist in the JVM", "Answer from Java side is empty")
 _LONGEST = 400
 
 
@@ -103,10 +106,20 @@ class SharedSession:
     @classmethod
     def _stop(cls) -> None:
         if cls._session is not None:
-            cls._session.stop()
+            try:
+                cls._session.stop()
+            except (Py4JError, ConnectionError):
+                _forget_dead_java()
         if cls._spill is not None:
             cls._spill.remove()
         cls._session = cls._settings = cls._spill = None
+
+
+def _forget_dead_java() -> None:
+    """Let go of a Java process that has ended, so that the next session starts another; pyspark does not by itself."""
+    SparkContext._active_spark_context = None
+    SparkContext._gateway = SparkContext._jvm = None
+    SparkSession._instantiatedSession = None
 
 
 @contextmanager
@@ -144,7 +157,7 @@ def _explained(doing: str, remedy: str, error: Exception) -> Exception:
         )
     if any(sign in text for sign in _UNREACHABLE):
         return TransientError(f"{doing}: Spark cannot be reached: {meaning(error)}", "see whether its server is up")
-    if isinstance(error, Py4JNetworkError | ConnectionError):
+    if isinstance(error, Py4JNetworkError | ConnectionError) or any(sign in text for sign in _GONE):
         return CoupangAssetsError(
             f"{doing}: Spark's Java process has ended; the system may have killed it for memory",
             "free memory or lower COUPANG_ENGINE__MEMORY_LIMIT, and run again",
