@@ -76,7 +76,7 @@ def _decoded(text: bytes | None) -> str | None:
 
 
 def _text(column: pa.Array) -> pa.Array:
-    """As ``codes.as_text``, but doubles that are no whole number stay: they are junk, and junk is counted."""
+    # As codes.as_text, but doubles that are no whole number stay: they are junk, and junk is counted.
     if _is_text(column.type):
         return column
     if not pa.types.is_floating(column.type):

@@ -73,7 +73,7 @@ def create_app(source: ModelSource, options: ServingSettings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await pool.refresh()
-        # What is there now stays. Walked over by the collector, it stops all requests for a tenth of a second.
+        # What is there now stays; each time the collector walks over it, all requests wait.
         gc.collect()
         gc.freeze()
         watching = asyncio.create_task(pool.watch(options.reload_seconds, lambda error: metrics.failed_loads.inc()))
