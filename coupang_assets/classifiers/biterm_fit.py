@@ -44,8 +44,8 @@ class BitermOptions:
         min_percent: smaller percents are left out.
     """
 
-    informativeness: float = 0.25
-    pair_weight: float = 0.7
+    informativeness: float = 0.4
+    pair_weight: float = 0.85
     min_titles: int = 2
     max_pairs: int = 500_000
     max_codes: int = 64

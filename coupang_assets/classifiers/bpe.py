@@ -127,7 +127,7 @@ class BpeTokenizer:
 
     Attributes:
         tokens: every token a title can have, sorted by code point; a token's rank is its position here. The unknown
-            token and the bare space are left out, as they say nothing about a title.
+            token is left out, as it says nothing about a title.
         longest: characters of the longest token.
     """
 
@@ -136,8 +136,8 @@ class BpeTokenizer:
         pieces = [processor.id_to_piece(index) for index in range(processor.get_piece_size())]
         informative = [
             index
-            for index, piece in enumerate(pieces)
-            if not (processor.is_unknown(index) or processor.is_control(index) or piece == SPACE)
+            for index in range(len(pieces))
+            if not (processor.is_unknown(index) or processor.is_control(index))
         ]
         self.tokens: list[str] = sorted(pieces[index] for index in informative)
         self.longest = max(map(len, self.tokens), default=1)

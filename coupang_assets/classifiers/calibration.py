@@ -3,7 +3,8 @@
 Belongs here: which titles a classifier is calibrated on, and the sigmoid. Does not: the classifiers' own scores.
 
 Against temperature scaling the second parameter is what scores of one-against-rest models need; far to the left a
-sigmoid is an exponential, so the softmax is the special case of a large negative offset.
+sigmoid is an exponential, so the softmax is the special case of a large negative offset. The sigmoid leaks: where it is
+flat, the better score still gets the larger probability.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ CALIBRATION_TITLES = 20_000
 _HELD_OUT = "1a"
 # Scores looked at: titles times categories.
 _CELLS = 2_000_000
+# Share of the score that passes the sigmoid's logarithm unchanged.
+_LEAK = 0.01
 # Logarithm of the slope per standard deviation of the scores, and offset.
 _START = (0.5, 0.0)
 _MAX_STEPS = 120
@@ -74,14 +77,14 @@ def require_rows(rows: pd.DataFrame) -> None:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probability of a category: sigmoid(slope * score + offset), over the sum of all categories of the title."""
+    """Probability of a category: leaky sigmoid(slope * score + offset), over the sum of all categories of the title."""
 
     slope: float = 1.0
     offset: float = 0.0
 
     def probabilities(self, scores: Floats) -> npt.NDArray[np.float32]:
         """Titles by categories; rows sum to 1."""
-        found = _log_sigmoid(np.asarray(scores, np.float32) * np.float32(self.slope) + np.float32(self.offset))
+        found = _log_leaky_sigmoid(np.asarray(scores, np.float32) * np.float32(self.slope) + np.float32(self.offset))
         found -= found.max(axis=1, keepdims=True)
         np.exp(found, out=found)
         found /= found.sum(axis=1, keepdims=True)
@@ -138,12 +141,15 @@ def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibrati
     truth = rows[CATEGORY].iloc[known].map(position).to_numpy()
     kept = np.asarray(scores, np.float64)[known]
     spread = float(kept.std()) or 1.0
+    # Platt's own remedy against certainty: as if there were one title more, of any category.
+    doubt = 1 / (len(truth) + 2)
 
     def loss(parameters: Floats) -> float:
-        logits = _log_sigmoid(kept * (np.exp(parameters[0]) / spread) + parameters[1])
+        logits = _log_leaky_sigmoid(kept * (np.exp(parameters[0]) / spread) + parameters[1])
         largest = logits.max(axis=1)
         total = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
-        return float(np.mean(total - logits[np.arange(len(truth)), truth]))
+        right = (1 - doubt) * logits[np.arange(len(truth)), truth] + doubt * logits.mean(axis=1)
+        return float(np.mean(total - right))
 
     found = minimize(loss, _START, method="Nelder-Mead", options={"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6})
     # Rounded, so that the last digits of a sum do not become part of a file.
@@ -151,9 +157,10 @@ def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibrati
     return Calibration(float(f"{slope:.4g}"), float(f"{offset:.4g}"))
 
 
-def _log_sigmoid(values: Floats) -> Floats:
+def _log_leaky_sigmoid(values: Floats) -> Floats:
     # Without overflow on either side: log(1 / (1 + e^-x)) = min(x, 0) - log(1 + e^-|x|).
-    return np.minimum(values, 0) - np.log1p(np.exp(-np.abs(values)))
+    found: Floats = np.minimum(values, 0) - np.log1p(np.exp(-np.abs(values))) + values.dtype.type(_LEAK) * values
+    return found
 
 
 def _held_out_tenth(training: ibis.Table) -> tuple[ibis.Table | None, pd.DataFrame]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from coupang_assets.classifiers import safe_pickle
 from coupang_assets.classifiers.biterm import BitermClassifier
 from coupang_assets.classifiers.biterm_fit import BitermOptions, learn
-from coupang_assets.classifiers.bpe import BpeTokenizer, train_bpe, word_counts
+from coupang_assets.classifiers.bpe import SPACE, BpeTokenizer, train_bpe, word_counts
 from coupang_assets.classifiers.discriminative import Objective
 from coupang_assets.classifiers.keys import pairs_of
 from coupang_assets.classifiers.protocol import Classifier, Prediction
@@ -116,6 +116,22 @@ def test_every_pair_of_a_title_is_a_key_in_ascending_order(folder: Path) -> None
     cuts = found.cuts.tokens[: found.cuts.starts[1]].tolist()
     pairs = set(zip(first[title == 0].tolist(), second[title == 0].tolist(), strict=True))
     assert set(itertools.combinations(cuts, 2)) <= pairs
+
+
+def test_ends_of_words_and_both_sides_of_a_space_are_keys(folder: Path) -> None:
+    tokenizer = BpeTokenizer.load(folder / "b.model")
+
+    def pairs(title: str) -> set[frozenset[str]]:
+        _, first, second = pairs_of(TitleEncoder(tokenizer).encode([title]), len(tokenizer.tokens))
+        return {frozenset((tokenizer.tokens[a], tokenizer.tokens[b])) for a, b in zip(first, second, strict=True)}
+
+    assert {frozenset(("랄", SPACE)), frozenset(("틱", SPACE))} <= pairs("코랄 립스틱")
+    assert frozenset(("립", SPACE)) not in pairs("코랄 립스틱")
+    across = frozenset(("랄", "▁립"))
+    assert across in pairs("코랄 립스틱")
+    assert across not in pairs("립스틱 코랄") | pairs("코랄립스틱")
+    found = TitleEncoder(tokenizer).encode(["코랄 립스틱"])
+    assert SPACE not in {tokenizer.tokens[rank] for tokens in (found.pieces, found.cuts) for rank in tokens.tokens}
 
 
 @pytest.mark.parametrize("objective", [Objective(), Objective(exact_work=0)], ids=["exact", "gradient"])

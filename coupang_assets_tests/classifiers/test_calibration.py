@@ -1,0 +1,45 @@
+"""Calibrated scores: honest where the true category is known, and never in another order than the scores."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coupang_assets.classifiers.calibration import Calibration, calibrate
+
+CODES = ["0012", "0034", "0560"]
+
+
+@given(
+    st.lists(st.floats(0, 20, width=32), min_size=3, max_size=3, unique=True),
+    st.floats(0.1, 60),
+    st.floats(-50, 20),
+)
+def test_the_larger_score_gets_the_larger_probability_however_steep(
+    scores: list[float], slope: float, offset: float
+) -> None:
+    (found,) = Calibration(slope, offset).probabilities(np.array([scores]))
+    assert found.sum() == pytest.approx(1, abs=1e-5)
+    order = np.argsort(scores)
+    gaps = np.diff(np.array(scores)[order])
+    assert (np.diff(found[order]) >= 0).all()
+    # Where the sigmoid is flat, what is not lost in the scores' own rounding is still told apart.
+    assert found[order[-1]] > found[order[-2]] or gaps[-1] < 1e-2
+
+
+def test_scores_that_leave_no_doubt_do_not_become_certain_of_two_categories() -> None:
+    rows = pd.DataFrame({"category4": CODES * 20})
+    found = calibrate(rows, CODES, np.tile(np.eye(3), (20, 1)) * 2)
+    best, second, _ = np.sort(found.probabilities(np.array([[3.0, 1.5, 0.0]]))[0])[::-1]
+    assert best > second
+
+
+def test_a_coin_that_is_thrown_gets_one_half() -> None:
+    rows = pd.DataFrame({"category4": ["0012", "0034"] * 50})
+    scores = np.tile([[1.0, 1.0, 0.0]], (100, 1))
+    assert calibrate(rows, CODES, scores).probabilities(scores)[0, :2] == pytest.approx([0.5, 0.5], abs=0.01)
+
+
+def test_without_a_known_title_scores_are_left_as_they_are() -> None:
+    assert calibrate(pd.DataFrame({"category4": ["9999"]}), CODES, np.ones((1, 3))) == Calibration()
