@@ -135,9 +135,7 @@ class BpeTokenizer:
         self._processor = processor
         pieces = [processor.id_to_piece(index) for index in range(processor.get_piece_size())]
         informative = [
-            index
-            for index in range(len(pieces))
-            if not (processor.is_unknown(index) or processor.is_control(index))
+            index for index in range(len(pieces)) if not (processor.is_unknown(index) or processor.is_control(index))
         ]
         self.tokens: list[str] = sorted(pieces[index] for index in informative)
         self.longest = max(map(len, self.tokens), default=1)
