@@ -307,7 +307,7 @@ VOTE_MODEL = Dataset(
     "The vote of the month's other classifiers: which files vote, and their checksums.",
     ("vote_{month}.json", "vote_{month}.json.sha256"),
 )
-# The classifiers' models by the name of the classifier; a model's first file is its main file.
+# Models of each month's classifiers by the name of the classifier; a model's first file is its main file.
 CLASSIFIER_MODELS: dict[str, Dataset] = {
     "biterm": BTM_PERCENT_DICT,
     "fasttext": FASTTEXT_MODEL,
@@ -453,6 +453,10 @@ E5_REPORT = Dataset(
     tuple(f"e5/report/{file}" for file in (*REPORT_FILES, "hierarchy.json", "errors.md")),
     on_request=True,
 )
+# Classifiers that a month has only if a person asked for them.
+REQUESTED_MODELS: dict[str, Dataset] = {"e5": E5_MODEL}
+REQUESTED_REPORTS: dict[str, Dataset] = {"e5": E5_REPORT}
+ALL_MODELS: dict[str, Dataset] = {**CLASSIFIER_MODELS, **REQUESTED_MODELS}
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset

@@ -385,7 +385,8 @@ class E5Settings(SettingsGroup):
     checkpoint_steps: int = Field(500, ge=1, description="optimiser steps between checkpoints, beside one an epoch")
     products: Path | None = Field(
         None,
-        description="CSV of labelled products to train on, such as products_all.csv; unset: the month's coupang_train",
+        description="what to train on: products_all (the export of PostgreSQL's table), or a CSV of labelled products; "
+        "unset: the month's coupang_train",
     )
     name_column: str = "name"
     manufacturer_column: str = Field("manufacturer", description="empty: the products have none")

@@ -35,6 +35,7 @@ def run_month(
     select: list[str] | None = None,
     base: str | None = None,
     resources: Mapping[str, Any] | None = None,
+    instance: dg.DagsterInstance | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Materialize a month, or some datasets of it; never raises for what fails in it."""
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -44,6 +45,7 @@ def run_month(
     return job.execute_in_process(
         run_config=config,
         partition_key=month,
+        instance=instance,
         raise_on_error=False,
         asset_selection=[dg.AssetKey(name) for name in select] if select else None,
     )

@@ -21,14 +21,17 @@ from coupang_assets.assets.monthly import MonthlyAssets
 from coupang_assets.classifiers.e5 import classifier as e5
 from coupang_assets.classifiers.e5 import hierarchy, planner
 from coupang_assets.classifiers.e5.options import E5Options
-from coupang_assets.datasets import E5_LABELLED_TEXT, E5_MODEL, E5_ONNX, E5_REPORT, Dataset
+from coupang_assets.datasets import E5_LABELLED_TEXT, E5_MODEL, E5_ONNX, E5_REPORT, PRODUCTS_ALL, Dataset
 from coupang_assets.engines import Engine
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.evaluation import e5_report as reports
 from coupang_assets.evaluation import predictions
+from coupang_assets.evaluation.rate import RATE
 from coupang_assets.pipeline import labelled_text
 from coupang_assets.settings import E5Settings, Settings
+from coupang_assets.storage.latest_files import LatestFiles
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.manifest import read_manifest
 from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 
 _MEASURED_TEXTS = 2000
@@ -58,6 +61,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
             "training.test_share",
         ),
         kinds=(monthly.settings.engine.kind,),
+        deps=(dg.AssetDep(PRODUCTS_ALL.name),) if _is_export(monthly.settings.e5) else (),
     )
     def e5_labelled_text(
         context: dg.AssetExecutionContext,
@@ -65,8 +69,9 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         cate_dictionary: pd.DataFrame,
         settings: dg.ResourceParam[Settings],
         engine: dg.ResourceParam[Engine],
+        layout: dg.ResourceParam[Layout],
     ) -> ir.Table:
-        products = settings.e5.products
+        products = _exported(layout) if _is_export(settings.e5) else settings.e5.products
         context.add_output_metadata({"made from": str(products) if products else "coupang_train"})
         if products is None:
             return labelled_text.from_training_set(coupang_train, cate_dictionary)
@@ -165,10 +170,19 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         month = context.partition_key
         before = _report_before(layout, month)
         judged = reports.judge(model, test, flat, predictions.trained_titles(e5_labelled_text))
-        reports.write(judged, {**model.describe(), "classifier": model.name, "month": month}, folder, before)
+        manifest = read_manifest(layout.folder_on_disk(month), E5_MODEL.name)
+        facts = {
+            **model.describe(),
+            "classifier": model.name,
+            "month": month,
+            "version": manifest.data_version if manifest else "",
+            "bytes": sum(path.stat().st_size for path in e5_model),
+        }
+        reports.write(judged, facts, folder, before)
         context.add_output_metadata(
             {
                 **judged.figures(),
+                RATE: round(judged.titles_per_second),
                 "report": dg.MetadataValue.md(judged.markdown()),
                 "errors": dg.MetadataValue.md((folder / "errors.md").read_text(encoding="utf-8")),
                 "confusion": _image((folder / "confusion.png").read_bytes()),
@@ -238,6 +252,26 @@ def _is_installed(library: str) -> bool:
     except importlib.metadata.PackageNotFoundError:
         return False
     return True
+
+
+def _is_export(settings: E5Settings) -> bool:
+    """The products of the graph's own export are learned from."""
+    return settings.products == Path(PRODUCTS_ALL.name)
+
+
+def _exported(layout: Layout) -> Path:
+    """The export's CSV.
+
+    Raises:
+        CoupangAssetsError: there is none, or it is not as it was written.
+    """
+    files = LatestFiles(layout, PRODUCTS_ALL).find()
+    if files is None:
+        raise CoupangAssetsError(
+            f"there is no export of the products in {layout.products_folder}, or it is not as it was written",
+            "materialize products_all first (coupang-assets products export)",
+        )
+    return next(path for path in files if path.suffix == ".csv")
 
 
 def _columns(settings: E5Settings) -> labelled_text.ProductColumns:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coupang_assets.classifiers.protocol import Classifier
-from coupang_assets.datasets import CATE_DICTIONARY, CLASSIFIER_MODELS
+from coupang_assets.datasets import ALL_MODELS, CATE_DICTIONARY
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.serving.choice import choose_model, load_model
@@ -35,7 +35,7 @@ def latest_month_with_classifier(layout: Layout) -> str:
         CoupangAssetsError: there is none.
     """
     for month in reversed(layout.months_with_dictionary()):
-        dataset = CLASSIFIER_MODELS[choose_model(layout, month).name]
+        dataset = ALL_MODELS[choose_model(layout, month).name]
         if read_manifest(layout.folder_on_disk(month), dataset.name) is not None:
             return month
     raise CoupangAssetsError("no month has a classifier yet", "make one: coupang-assets run 2024_05")
@@ -48,7 +48,7 @@ def load_month_classifier(layout: Layout, month: str) -> MonthClassifier:
         CoupangAssetsError: the month has none, or its files are damaged.
     """
     name = choose_model(layout, month).name
-    located = locate(layout, CLASSIFIER_MODELS[name], month)
+    located = locate(layout, ALL_MODELS[name], month)
     model = load_model(layout, month, name)
     paths = category_paths(read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, month).paths[0]))
     content = located.manifest.data_version[:12] if located.manifest else "unrecorded"

@@ -16,7 +16,7 @@ from coupang_assets.datasets import DATASETS, Dataset, Kind
 from coupang_assets.months import base_month_mapping, month_partitions
 from coupang_assets.settings import Settings
 from coupang_assets.storage.failures import as_dagster_failures
-from coupang_assets.storage.made_from import CODE_KEY, LIBRARIES_KEY, SETTINGS_KEY, dagster_code_version
+from coupang_assets.storage.made_from import CODE_KEY, IF_MADE_KEY, LIBRARIES_KEY, SETTINGS_KEY, dagster_code_version
 from coupang_assets.storage.metadata import table_schema
 from coupang_assets.storage.spec_files import BASE_MONTH_KEY
 
@@ -53,6 +53,7 @@ class MonthlyAssets:
         kinds: tuple[str, ...] = (),
         ins: Mapping[str, dg.AssetIn] | None = None,
         deps: tuple[dg.AssetKey | dg.AssetDep, ...] = (),
+        if_made: tuple[Dataset, ...] = (),
     ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
         """Decorator for the function that makes ``dataset``.
 
@@ -64,6 +65,7 @@ class MonthlyAssets:
             kinds: what it is computed with, beside how it is stored.
             ins: inputs that are read from another month.
             deps: upstream assets that are not loaded.
+            if_made: datasets made on request that are read where the month has them.
         """
 
         def decorate(function: Callable[..., Any]) -> dg.AssetsDefinition:
@@ -76,6 +78,8 @@ class MonthlyAssets:
                 SETTINGS_KEY: dg.MetadataValue.json(values),
                 LIBRARIES_KEY: dg.MetadataValue.json(versions),
             }
+            if if_made:
+                metadata[IF_MADE_KEY] = dg.MetadataValue.json([one.name for one in if_made])
             if dataset.columns:
                 metadata["dagster/column_schema"] = dg.MetadataValue.table_schema(table_schema(dataset))
             return dg.asset(

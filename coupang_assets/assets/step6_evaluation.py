@@ -19,10 +19,12 @@ from coupang_assets.assets.evaluation_metadata import (
 from coupang_assets.assets.monthly import SECONDS, MonthlyAssets
 from coupang_assets.classifiers import protocol
 from coupang_assets.datasets import (
+    ALL_MODELS,
     CHAMPION,
     CLASSIFIER_MODELS,
     CLASSIFIER_REPORTS,
     LABEL_ERRORS,
+    REQUESTED_REPORTS,
     TAXONOMY_PROPOSALS,
 )
 from coupang_assets.evaluation import (
@@ -45,6 +47,7 @@ from coupang_assets.storage.base_month import BaseMonth
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import locate
 from coupang_assets.storage.made_from import InputVersions, note_input
+from coupang_assets.storage.manifest import read_manifest
 from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 from coupang_assets.storage.versions import version_of, version_on_disk
 
@@ -57,6 +60,7 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         settings=("taxonomy",),
         kinds=("scipy",),
         deps=tuple(dg.AssetDep(dataset.name) for dataset in CLASSIFIER_REPORTS.values()),
+        if_made=tuple(REQUESTED_REPORTS.values()),
     )
     def taxonomy_proposals(
         context: dg.AssetExecutionContext,
@@ -172,6 +176,7 @@ def _champion(monthly: MonthlyAssets) -> dg.AssetsDefinition:
             *(dg.AssetDep(dataset.name) for dataset in CLASSIFIER_REPORTS.values()),
             dg.AssetDep(CHAMPION.name, partition_mapping=base_month_mapping()),
         ),
+        if_made=tuple(REQUESTED_REPORTS.values()),
     )
     def champion_of_month(
         context: dg.AssetExecutionContext,
@@ -213,20 +218,45 @@ def _champion_version(layout: Layout, month: str) -> str:
 def _read_reports(
     context: dg.AssetExecutionContext, layout: Layout, input_versions: InputVersions
 ) -> dict[str, dict[str, Path]]:
-    """Files of the month's reports by classifier and last name; noted as what the asset has read."""
+    """Files of the month's reports by classifier and last name; noted as what the asset has read.
+
+    The report of a classifier that is made on request counts where it judges the month's model on the same titles.
+    """
     month = context.partition_key
     reports = {}
-    for name, dataset in CLASSIFIER_REPORTS.items():
+    for name, dataset in {**CLASSIFIER_REPORTS, **REQUESTED_REPORTS}.items():
+        if name in REQUESTED_REPORTS and read_manifest(layout.folder_on_disk(month), dataset.name) is None:
+            continue
         located = locate(layout, dataset, month)
         note_input(context, input_versions, dataset.name, month, version_of(layout, dataset, located))
         reports[name] = {path.name: path for path in located.paths}
+    for name in reports.keys() & REQUESTED_REPORTS.keys():
+        if why := _no_candidate(layout, name, month, reports):
+            context.log.warning(f"{name} is no candidate: {why}")
+            del reports[name]
     return reports
+
+
+def _no_candidate(layout: Layout, name: str, month: str, reports: Mapping[str, Mapping[str, Path]]) -> str:
+    """Why the report of a classifier made on request says nothing beside the others; empty where it does."""
+    judged, other = (_judged(reports[one]) for one in (name, next(iter(CLASSIFIER_REPORTS))))
+    if judged["held_out"] != other["held_out"]:
+        return "it was judged on other titles than the month's held-out ones"
+    manifest = read_manifest(layout.folder_on_disk(month), ALL_MODELS[name].name)
+    if manifest is None or manifest.data_version != judged["model"].get("version"):
+        return "its report is of another model than the month's"
+    return ""
+
+
+def _judged(report: Mapping[str, Path]) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(report["report.json"].read_text(encoding="utf-8"))
+    return content
 
 
 def _candidate(
     instance: dg.DagsterInstance, name: str, month: str, files: Mapping[str, Path]
 ) -> requirements.Candidate:
-    content: dict[str, Any] = json.loads(files["report.json"].read_text(encoding="utf-8"))
+    content = _judged(files)
     table = predictions.read_predictions(files["predictions.parquet"])
     return requirements.Candidate(
         name=name,
@@ -236,7 +266,7 @@ def _candidate(
         per_category=pd.read_csv(files["per_category.csv"], dtype={"code": str}),
         right=(table["predicted"] == table["category4"]).to_numpy(bool),
         model_bytes=content["model"]["bytes"],
-        titles_per_second=_measured(instance, CLASSIFIER_REPORTS[name].name, month, RATE),
+        titles_per_second=_measured(instance, {**CLASSIFIER_REPORTS, **REQUESTED_REPORTS}[name].name, month, RATE),
         training_seconds=_training_seconds(instance, name, month),
     )
 
@@ -247,11 +277,11 @@ def _members(name: str) -> tuple[str, ...]:
 
 
 def _model_files(layout: Layout, name: str, month: str) -> list[Path]:
-    return [path for one in _members(name) for path in locate(layout, CLASSIFIER_MODELS[one], month).paths]
+    return [path for one in _members(name) for path in locate(layout, ALL_MODELS[one], month).paths]
 
 
 def _training_seconds(instance: dg.DagsterInstance, name: str, month: str) -> float | None:
-    seconds = [_measured(instance, CLASSIFIER_MODELS[one].name, month, SECONDS) for one in _members(name)]
+    seconds = [_measured(instance, ALL_MODELS[one].name, month, SECONDS) for one in _members(name)]
     measured = [second for second in seconds if second is not None]
     return sum(measured) if len(measured) == len(seconds) else None
 

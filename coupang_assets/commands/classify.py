@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from coupang_assets.classifiers.bulk import ModelFiles, classify_file
-from coupang_assets.datasets import BPE_TOKENIZER, CATE_DICTIONARY, CLASSIFIER_MODELS
+from coupang_assets.datasets import ALL_MODELS, BPE_TOKENIZER, CATE_DICTIONARY
 from coupang_assets.months import work_month
 from coupang_assets.serving.choice import choose_model
 from coupang_assets.settings import Settings
@@ -33,7 +33,7 @@ def classify_titles(
     choice = choose_model(layout, key, model)
     files = ModelFiles(
         choice.name,
-        locate(layout, CLASSIFIER_MODELS[choice.name], key).paths[0],
+        locate(layout, ALL_MODELS[choice.name], key).paths[0],
         locate(layout, BPE_TOKENIZER, key).paths[0],
         read_frame(CATE_DICTIONARY, locate(layout, CATE_DICTIONARY, key).paths[0]),
     )

@@ -19,6 +19,7 @@ from coupang_assets.classifiers.protocol import CATEGORY, TITLE, Classifier
 from coupang_assets.evaluation import error_analysis
 from coupang_assets.evaluation.metrics import TOP_K, Evaluation, evaluate
 from coupang_assets.evaluation.predictions import PRODUCT, predicted_table
+from coupang_assets.evaluation.rate import timed_ranking
 from coupang_assets.evaluation.report import markdown_report, write_report
 from coupang_assets.evaluation.significance import PairedTest, paired_test
 from coupang_assets.evaluation.wording import FIGURES, shown
@@ -34,6 +35,7 @@ class Judged:
 
     Attributes:
         predictions: of `predictions.predicted_table`.
+        titles_per_second: at which they were made.
         names: what a category is called.
         flat: the same texts by a model without hierarchy, if one was trained.
         against_flat: titles that only one of the two has right; first is the model.
@@ -41,6 +43,7 @@ class Judged:
 
     evaluation: Evaluation
     predictions: pd.DataFrame
+    titles_per_second: float
     names: Mapping[str, str]
     flat: Evaluation | None = None
     against_flat: PairedTest | None = None
@@ -81,12 +84,12 @@ def judge(
         trained: titles of each category that were learned from.
     """
     names = {code: path for code, path in zip(test[CATEGORY], test["path"], strict=True) if isinstance(path, str)}
-    evaluation, table = _judged(model, test, names, trained)
+    evaluation, table, rate = _judged(model, test, names, trained)
     if flat is None:
-        return Judged(evaluation, table, names)
-    other, others = _judged(flat, test, names, trained)
+        return Judged(evaluation, table, rate, names)
+    other, others, _ = _judged(flat, test, names, trained)
     against = paired_test(_right(table), _right(others))
-    return Judged(evaluation, table, names, other, against)
+    return Judged(evaluation, table, rate, names, other, against)
 
 
 def write(judged: Judged, model: Mapping[str, str | int | float], folder: Path, before: pd.DataFrame | None) -> None:
@@ -110,11 +113,11 @@ def write(judged: Judged, model: Mapping[str, str | int | float], folder: Path, 
 
 def _judged(
     model: Classifier, test: pd.DataFrame, names: Mapping[str, str], trained: Mapping[str, int] | None
-) -> tuple[Evaluation, pd.DataFrame]:
-    ranking = model.rank(test[TITLE].tolist(), TOP_K)
+) -> tuple[Evaluation, pd.DataFrame, float]:
+    ranking, rate = timed_ranking(model, test[TITLE].tolist(), TOP_K)
     paths = {code: tuple(path.split(" > ")) for code, path in names.items()}
     evaluation = evaluate(test[CATEGORY].tolist(), ranking, model.codes, paths, trained)
-    return evaluation, predicted_table(test[[PRODUCT, TITLE, CATEGORY]], ranking, model.codes)
+    return evaluation, predicted_table(test[[PRODUCT, TITLE, CATEGORY]], ranking, model.codes), rate
 
 
 def _right(table: pd.DataFrame) -> npt.NDArray[np.bool_]:

@@ -270,6 +270,12 @@ def _read_otherwise(graph: Graph, records: Records, node: Node, month: str, read
     for name in node.inputs:
         if (version := read.get(input_key(name, month))) is not None:
             yield from _other_version(records, month, name, version)
+    for name in node.made_with.if_made:
+        key = input_key(name, month)
+        now, before = records.version(month, name), read.get(key)
+        if now != before:
+            what = "is gone" if now is None else "was made" if before is None else "is another version"
+            yield Reason(State.UPSTREAM, f"{key} {what}", key)
 
 
 def _other_version(records: Records, month: str, name: str, read: str) -> Iterator[Reason]:

@@ -6,7 +6,7 @@ Belongs here: the choice, the same for everything that predicts. Does not: how t
 from dataclasses import dataclass
 
 from coupang_assets.classifiers.protocol import CLASSIFIERS, Classifier, classifier_class
-from coupang_assets.datasets import BPE_TOKENIZER, CLASSIFIER_MODELS
+from coupang_assets.datasets import ALL_MODELS, BPE_TOKENIZER
 from coupang_assets.evaluation.champion_record import CHAMPIONS_FILE, best_classifier, read_champions
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.locate import locate
@@ -50,5 +50,5 @@ def load_model(layout: Layout, month: str, name: str) -> Classifier:
     Raises:
         CoupangAssetsError: the month has none, or its files are damaged.
     """
-    main_file = locate(layout, CLASSIFIER_MODELS[name], month).paths[0]
+    main_file = locate(layout, ALL_MODELS[name], month).paths[0]
     return classifier_class(name).load(main_file, locate(layout, BPE_TOKENIZER, month).paths[0])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from coupang_assets.classifiers.protocol import Classifier, Prediction
-from coupang_assets.datasets import CATE_DICTIONARY, CLASSIFIER_MODELS
+from coupang_assets.datasets import ALL_MODELS, CATE_DICTIONARY
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.pipeline.refinement import category_paths
 from coupang_assets.serving.choice import choose_model, load_model
@@ -46,7 +46,7 @@ class MonthModels:
         """See ``ModelSource``."""
         found = []
         for month in reversed(self.layout.months_with_dictionary()):
-            for name, dataset in CLASSIFIER_MODELS.items():
+            for name, dataset in ALL_MODELS.items():
                 manifest = read_manifest(self.layout.folder_on_disk(month), dataset.name)
                 if manifest is not None:
                     found.append(ModelVersion(month, name, manifest.data_version))
@@ -70,7 +70,7 @@ class MonthModels:
 
     def load(self, version: ModelVersion) -> MonthModel:
         """See ``ModelSource``."""
-        model = locate(self.layout, CLASSIFIER_MODELS[version.classifier], version.month)
+        model = locate(self.layout, ALL_MODELS[version.classifier], version.month)
         if model.manifest is None or model.manifest.data_version != version.version:
             raise CoupangAssetsError(f"{version.id} has been made anew meanwhile", "look again")
         dictionary = locate(self.layout, CATE_DICTIONARY, version.month).paths[0]

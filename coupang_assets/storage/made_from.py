@@ -19,6 +19,9 @@ from coupang_assets.storage.manifest import input_key
 CODE_KEY = "coupang_assets/code_version"
 SETTINGS_KEY = "coupang_assets/settings"
 LIBRARIES_KEY = "coupang_assets/libraries"
+# Datasets made on request that the asset reads where the month has them: no dependency of the run, which must not wait
+# for what nobody asked for.
+IF_MADE_KEY = "coupang_assets/reads_if_made"
 # Version of a source that is asked until it has answered everything; another value makes the dataset stale.
 ANSWERED = "answered"
 
@@ -56,6 +59,7 @@ class Definition:
     code_version: str | None = None
     settings: dict[str, JsonValue] = field(default_factory=dict)
     libraries: dict[str, str] = field(default_factory=dict)
+    if_made: tuple[str, ...] = ()
 
     @staticmethod
     def of(spec: dg.AssetSpec) -> "Definition":
@@ -64,6 +68,7 @@ class Definition:
             _plain(metadata.get(CODE_KEY)) or spec.code_version,
             _plain(metadata.get(SETTINGS_KEY)) or {},
             _plain(metadata.get(LIBRARIES_KEY)) or {},
+            tuple(_plain(metadata.get(IF_MADE_KEY)) or ()),
         )
 
 

