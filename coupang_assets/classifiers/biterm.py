@@ -70,11 +70,10 @@ class BitermClassifier(RankingClassifier):
         options: BitermOptions | None = None,
     ) -> Self:
         """See `Classifier.fit`."""
-        del scratch
         tokenizer, chosen = BpeTokenizer.load(bpe_path), options or BitermOptions()
         percents, calibration = learn_calibrated(
             training,
-            lambda rows: learn(rows, tokenizer, chosen, seed=seed),
+            lambda rows: learn(rows, tokenizer, chosen, seed=seed, scratch=scratch),
             lambda found, rows: cls(tokenizer, found, None)._calibrate(rows),
         )
         return cls(tokenizer, percents, calibration)

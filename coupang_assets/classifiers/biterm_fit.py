@@ -1,31 +1,31 @@
 """How the biterm model learns its percents (spec step 6).
 
-Belongs here: from training titles to percents. Does not: which keys a title has (`keys`, `title_tokens`), how weights
-are optimised (`discriminative`), predicting and files (`biterm`).
+Belongs here: from training titles to percents. Does not: which keys a title has (`keys`, `title_tokens`), where titles
+are meanwhile (`corpus`), how weights are optimised (`discriminative`), predicting and files (`biterm`).
 
 Percents are learned discriminatively. What the format asks for is no handicap: adding a constant to a key's weight for
 all categories, and scaling all weights, change no decision, so weights become percents by taking from each key the
-weight it has for categories it never occurs with, and dividing by the largest sum of a key. Titles pass in an order
-that follows from their hash, and all sums are in that order, so that neither files nor threads matter.
+weight it has for categories it never occurs with, and dividing by the largest sum of a key. All sums are in the order
+of the corpus, so that neither files nor threads matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ibis
 import numpy as np
 
 from coupang_assets.classifiers.bpe import BpeTokenizer
+from coupang_assets.classifiers.corpus import Corpus
 from coupang_assets.classifiers.discriminative import Examples, Objective, optimise
-from coupang_assets.classifiers.keys import KeySpace, pairs_of
-from coupang_assets.classifiers.protocol import CATEGORY, TITLE, training_rows
-from coupang_assets.classifiers.title_tokens import Ints, TitleEncoder, TitleTokens
+from coupang_assets.classifiers.keys import KeySpace
+from coupang_assets.classifiers.title_tokens import Ints
 from coupang_assets.errors import CoupangAssetsError
 
-_BATCH_TITLES = 100_000
 _DECIMALS = 1e7
 
 
@@ -37,7 +37,8 @@ class BitermOptions:
         informativeness: exponent, 0 or more, of 1 - H / log(categories), H the entropy of a key's categories: how much
             less a key counts in learning that is spread over the categories. 0 switches it off.
         pair_weight: 0 to 1, what a pair counts in learning against a single token.
-        min_titles: a pair in fewer titles is no key: it would only be remembered with its title.
+        counted_titles: titles in which pairs are counted, a random sample; more hardly change which are frequent.
+        min_titles: a pair in fewer of these is no key: it would only be remembered with its title.
         max_pairs: pairs in the model; if there are more, those in fewest titles are left out, all pairs with the same
             number of titles together. Bounds the file and the memory of every reader.
         max_codes: categories of a key, those with the largest share of their titles.
@@ -46,6 +47,7 @@ class BitermOptions:
 
     informativeness: float = 0.4
     pair_weight: float = 0.85
+    counted_titles: int = 500_000
     min_titles: int = 2
     max_pairs: int = 500_000
     max_codes: int = 64
@@ -58,7 +60,7 @@ class BitermOptions:
         for name in ("informativeness", "max_pairs"):
             if not getattr(self, name) >= 0:
                 raise CoupangAssetsError(f"The option {name} is {getattr(self, name)}.", "Give a number of 0 or more.")
-        for name in ("max_codes", "min_titles"):
+        for name in ("counted_titles", "max_codes", "min_titles"):
             if not getattr(self, name) >= 1:
                 raise CoupangAssetsError(f"The option {name} is {getattr(self, name)}.", "Give a number of 1 or more.")
 
@@ -78,89 +80,46 @@ class Percents:
     table: Any
 
 
-@dataclass(frozen=True)
-class _Corpus:
-    """The training titles in the order of learning: tokens by batches, and the position of each title's category."""
-
-    codes: list[str]
-    batches: list[TitleTokens]
-    labels: Ints
-
-    def with_labels(self) -> Iterator[tuple[TitleTokens, Ints]]:
-        start = 0
-        for batch in self.batches:
-            yield batch, self.labels[start : start + len(batch)]
-            start += len(batch)
-
-
 def learn(
     training: ibis.Table,
     tokenizer: BpeTokenizer,
     options: BitermOptions,
     objective: Objective | None = None,
     seed: int = 0,
+    scratch: Path | None = None,
 ) -> Percents:
     """Percents from the rows of split `train`.
 
-    Held in memory: about 150 bytes a title, and the result.
+    Titles lie on disk meanwhile, about 2 KB each; held in memory are the result and what is counted of the keys.
+
+    Args:
+        scratch: folder for temporary files, default the system's.
 
     Raises:
         CoupangAssetsError: no training row, or a column is missing.
     """
-    corpus = _read(training, tokenizer, seed)
-    keys = _choose_keys(corpus, len(tokenizer.tokens), options)
-    counts, titles_of_code = _count(corpus, keys)
-    titles_of_key = np.asarray(counts.sum(axis=1)).ravel()
-    scale = _feature_weights(counts, titles_of_key, titles_of_code, keys, options)
-    allowed = _strongest(counts, titles_of_code, options.max_codes)
-    examples = Examples(lambda: ((keys.matrix(batch), labels) for batch, labels in corpus.with_labels()), scale)
-    weights = optimise(examples, len(corpus.labels), allowed, objective or Objective(), seed)
+    with tempfile.TemporaryDirectory(prefix="biterm-", dir=scratch) as folder:
+        corpus = Corpus(training, tokenizer, seed, Path(folder))
+        keys = corpus.choose_keys(options.counted_titles, options.min_titles, options.max_pairs)
+        corpus.to_keys(keys)
+        counts, titles_of_code = _count(corpus, keys)
+        titles_of_key = np.asarray(counts.sum(axis=1)).ravel()
+        scale = _feature_weights(counts, titles_of_key, titles_of_code, keys, options)
+        allowed = _strongest(counts, titles_of_code, options.max_codes)
+        examples = Examples(corpus.matrices, scale)
+        weights = optimise(examples, len(corpus.labels), allowed, objective or Objective(), seed)
     return Percents(corpus.codes, keys, _as_percents(weights, scale, options.min_percent))
 
 
-def _read(training: ibis.Table, tokenizer: BpeTokenizer, seed: int) -> _Corpus:
-    rows = training_rows(training)
-    codes: list[str] = rows.select(CATEGORY).distinct().order_by(CATEGORY).to_pyarrow().column(CATEGORY).to_pylist()
-    if not codes:
-        raise CoupangAssetsError(
-            "The training set has no row of split 'train' with a title and a category.",
-            "Check coupang_train of this month.",
-        )
-    position = {code: index for index, code in enumerate(codes)}
-    order = (ibis.literal(f"{seed}:") + rows[TITLE]).hexdigest("md5")
-    encoder = TitleEncoder(tokenizer)
-    batches, labels = [], []
-    for batch in rows.order_by(order, CATEGORY, TITLE).to_pyarrow_batches(chunk_size=_BATCH_TITLES):
-        batches.append(encoder.encode(batch.column(TITLE)))
-        labels.append(np.array([position[code] for code in batch.column(CATEGORY).to_pylist()], np.int64))
-    return _Corpus(codes, batches, np.concatenate(labels))
-
-
-def _choose_keys(corpus: _Corpus, tokens: int, options: BitermOptions) -> KeySpace:
-    """All tokens, and the pairs in most titles."""
-    found, count = np.empty(0, np.int64), np.empty(0, np.int64)
-    for batch in corpus.batches:
-        _, first, second = pairs_of(batch, tokens)
-        number, times = np.unique(first * np.int64(tokens) + second, return_counts=True)
-        found, place = np.unique(np.concatenate([found, number]), return_inverse=True)
-        count = np.bincount(place, weights=np.concatenate([count, times])).astype(np.int64)
-    least = options.min_titles
-    if int((count >= least).sum()) > options.max_pairs:
-        # The number of titles above which at most `max_pairs` pairs are left.
-        least = max(least, int(np.sort(count)[-options.max_pairs - 1]) + 1)
-    chosen = found[count >= least]
-    return KeySpace(tokens, chosen // tokens, chosen % tokens)
-
-
-def _count(corpus: _Corpus, keys: KeySpace) -> tuple[Any, Ints]:
+def _count(corpus: Corpus, keys: KeySpace) -> tuple[Any, Ints]:
     """Titles of each key and category (CSR), and of each category."""
     from scipy.sparse import csr_matrix
 
     counts = csr_matrix((len(keys), len(corpus.codes)), dtype=np.float32)
-    for batch, labels in corpus.with_labels():
+    for matrix, labels in corpus.matrices():
         rows = np.arange(len(labels))
         of_title = csr_matrix((np.ones(len(labels), np.float32), (rows, labels)), shape=(len(labels), counts.shape[1]))
-        counts = counts + keys.matrix(batch).T.tocsr() @ of_title
+        counts = counts + matrix.T.tocsr() @ of_title
     counts.sort_indices()
     return counts, np.bincount(corpus.labels, minlength=len(corpus.codes))
 

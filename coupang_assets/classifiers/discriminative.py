@@ -15,10 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from coupang_assets.classifiers.title_tokens import Ints, expand
+from coupang_assets.classifiers.title_tokens import Ints
 
 _MAX_DENSE_WEIGHTS = 80_000_000
 _BLOCK_KEYS = 20_000
+# Of a probability, below which it is taken to be what it should be.
+_NEGLIGIBLE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Objective:
         sharpness: factor on the scores in the softmax; features have length 1, so scores are small.
         rate: step of the gradient at the beginning; falls to 0.
         passes: over the titles, at most.
-        work: titles times weights that a pass touches, over all passes; beyond it passes, then titles, are left out.
+        work: titles times categories, over all passes; beyond it passes, then titles, are left out.
     """
 
     cost: float = 1.0
@@ -39,7 +41,7 @@ class Objective:
     sharpness: float = 10.0
     rate: float = 0.5
     passes: int = 8
-    work: int = 2_500_000_000
+    work: int = 4_000_000_000
 
 
 @dataclass(frozen=True)
@@ -103,42 +105,40 @@ def _by_gradient(examples: Examples, titles: int, allowed: Any, objective: Objec
     from scipy.sparse import csr_matrix
 
     occurrences = np.asarray(allowed.sum(axis=1)).ravel()
-    touched = float((occurrences * np.diff(allowed.indptr)).sum()) / titles
-    learned_titles = objective.work / max(touched, 1)
+    learned_titles = objective.work / allowed.shape[1]
     passes = int(np.clip(learned_titles / titles, 1, objective.passes))
     last = int(min(titles * passes, learned_titles))
     size = int(np.clip(titles // 100, 64, 2048))
     # A feature in many titles of a batch gets the mean of their gradients, not the sum.
     step = objective.rate / np.maximum(1.0, occurrences * size / titles / 4).astype(np.float32)
-    model = csr_matrix((np.zeros(allowed.nnz, np.float32), allowed.indices, allowed.indptr), shape=allowed.shape)
+    pattern = csr_matrix((np.ones(allowed.nnz, np.float32), allowed.indices, allowed.indptr), shape=allowed.shape)
+    model = csr_matrix(allowed.shape, dtype=np.float32)
     done = 0
     for _ in range(passes):
         for features, labels in examples.scaled():
             for start in range(0, features.shape[0], size):
                 if done >= last:
-                    break
+                    return model
                 part, truth = features[start : start + size], labels[start : start + size]
-                _one_step(part, truth, model, step * np.float32(1 - done / last), objective.sharpness)
+                change = _gradient(part, truth, model, objective.sharpness).multiply(pattern).tocsr()
+                change.data *= np.repeat(step * np.float32(1 - done / last), np.diff(change.indptr))
+                model = model - change
+                np.maximum(model.data, 0, out=model.data)
+                model.eliminate_zeros()
                 done += len(truth)
     return model
 
 
-def _one_step(part: Any, truth: Ints, model: Any, step: Any, sharpness: float) -> None:
-    """One step of the gradient, in place."""
-    gradient = (part @ model).toarray()
-    gradient *= sharpness
-    gradient -= gradient.max(axis=1, keepdims=True)
-    np.exp(gradient, out=gradient)
-    gradient /= gradient.sum(axis=1, keepdims=True)
-    gradient[np.arange(len(truth)), truth] -= 1
-    # Titles that are right with certainty teach nothing.
-    active = np.flatnonzero(np.abs(gradient[np.arange(len(truth)), truth]) > 0.01)
-    if not len(active):
-        return
-    part = part[active]
-    entries, lengths = expand(model.indptr.astype(np.int64), part.indices)
-    title = np.repeat(np.repeat(active, np.diff(part.indptr)), lengths)
-    change = gradient[title, model.indices[entries]] * np.repeat(part.data * step[part.indices], lengths)
-    found, place = np.unique(entries, return_inverse=True)
-    total = np.bincount(place, weights=change, minlength=len(found)).astype(np.float32)
-    model.data[found] = np.maximum(model.data[found] - total, 0)
+def _gradient(part: Any, truth: Ints, model: Any, sharpness: float) -> Any:
+    """Gradient of the softmax's loss, summed over titles; features by categories, CSR."""
+    from scipy.sparse import csr_matrix
+
+    error = (part @ model).toarray()
+    error *= sharpness
+    error -= error.max(axis=1, keepdims=True)
+    np.exp(error, out=error)
+    error /= error.sum(axis=1, keepdims=True)
+    error[np.arange(len(truth)), truth] -= 1
+    # What is certain teaches nothing, and of hardly likely categories there are thousands.
+    error[np.abs(error) < _NEGLIGIBLE] = 0
+    return part.T.tocsr() @ csr_matrix(error)

@@ -59,7 +59,7 @@ def pairs_of(titles: TitleTokens, tokens: int) -> tuple[Ints, Ints, Ints]:
     """
     lists = titles.cuts
     lengths = np.diff(lists.starts)
-    grams = titles.grams.tokens
+    grams = titles.grams.tokens.astype(np.int64)
     of_gram = np.repeat(np.arange(len(titles)), np.diff(titles.grams.starts))
     found = [(of_gram, grams // tokens, grams % tokens)]
     for length in np.unique(lengths[lengths > 1]).tolist():

@@ -124,8 +124,13 @@ class TitleEncoder:
             known = (one >= 0) & (other >= 0) & (one != other)
             title.append(of_word[neighbours[known]])
             pairs.append((np.minimum(one, other) * width + np.maximum(one, other))[known])
-        found = np.unique(np.stack([np.concatenate(title), np.concatenate(pairs)]), axis=1)
-        return TokenLists(np.searchsorted(found[0], np.arange(titles + 1)), found[1])
+        # As one number each: titles of a call times pairs of tokens stay far below 2 ** 63.
+        all_pairs = np.int64(width) * width
+        found = np.unique(np.concatenate(title) * all_pairs + np.concatenate(pairs))
+        return TokenLists(
+            np.searchsorted(found, np.arange(titles + 1) * all_pairs),
+            (found % all_pairs).astype(np.min_scalar_type(all_pairs)),
+        )
 
     def _words(self, titles: pa.Array) -> tuple[Ints, Ints]:
         """Number of each word of the titles in turn, and how many words each title has."""
