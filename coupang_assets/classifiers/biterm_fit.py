@@ -49,9 +49,9 @@ class BitermOptions:
     pair_weight: float = 0.85
     counted_titles: int = 500_000
     min_titles: int = 2
-    max_pairs: int = 500_000
+    max_pairs: int = 200_000
     max_codes: int = 64
-    min_percent: float = 1e-5
+    min_percent: float = 1e-4
 
     def __post_init__(self) -> None:
         for name in ("pair_weight", "min_percent"):

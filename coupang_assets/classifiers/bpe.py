@@ -47,7 +47,7 @@ class BpeOptions:
         max_words: distinct words trained on, the most frequent first; bounds the trainer's memory.
     """
 
-    vocab_size: int = 60_000
+    vocab_size: int = 8_000
     character_coverage: float = 0.9995
     required_chars: str = string.ascii_lowercase + string.digits
     max_words: int = 300_000

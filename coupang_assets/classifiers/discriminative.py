@@ -39,9 +39,9 @@ class Objective:
     cost: float = 1.0
     exact_work: int = 8_000_000
     sharpness: float = 10.0
-    rate: float = 0.5
+    rate: float = 2.0
     passes: int = 8
-    work: int = 4_000_000_000
+    work: int = 2_500_000_000
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """`python -m coupang_assets_tests.benchmarks.e5 --json FILE`: accuracy, memory and speed of the e5 classifier.
 
 With `--weights` (a folder or a name on the hub) the specification's fine-tuning is run on the same products; without,
-the model starts from nothing, and the figures say so. The SVM learns and is judged on the same titles in the same run.
+the model starts from nothing, and the figures say so. The month's classifiers learn and are judged on the same titles
+in the same run.
 """
 
 from __future__ import annotations
@@ -21,13 +22,15 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from coupang_assets.classifiers.bpe import train_bpe, word_counts
 from coupang_assets.classifiers.e5.classifier import E5Classifier
 from coupang_assets.classifiers.e5.options import E5Options
 from coupang_assets.classifiers.e5.planner import GIB, Load, Means, Plan, estimate, plan
 from coupang_assets.classifiers.e5.shapes import E5_SHAPES, UNTRAINED, EncoderShape
 from coupang_assets.classifiers.e5.text import product_text
 from coupang_assets.classifiers.e5.training import Epoch
-from coupang_assets.classifiers.svm import SvmClassifier
+from coupang_assets.classifiers.protocol import classifier_class
+from coupang_assets.classifiers.vote import VoteClassifier
 from coupang_assets.evaluation.metrics import evaluate
 from coupang_assets_tests.benchmarks.figures import Figure, report
 
@@ -66,7 +69,7 @@ def products(path: Path, limit: int | None) -> Products:
 
 
 def accuracy(data: Products, options: E5Options, folder: Path) -> Iterator[Figure]:
-    """Fine-tune with and without hierarchy, and an SVM, all judged on the same held-out titles."""
+    """Fine-tune with and without hierarchy, and the month's classifiers, all judged on the same held-out titles."""
     training = ibis.duckdb.connect(threads=2).create_table("training", data.rows)
     test = data.split("test")
     titles, truth = test["ep_title"].tolist(), test["category4"].tolist()
@@ -87,9 +90,11 @@ def accuracy(data: Products, options: E5Options, folder: Path) -> Iterator[Figur
         if tops:
             model.save(folder / "model.safetensors")
     yield Figure("memory plan of this training", plans[0].means.describe(), "", "", None, f"{options.memory_gib:g} GiB")
-    svm = SvmClassifier.fit(training, folder)
-    judged = evaluate(truth, svm.rank(titles, 5), svm.codes, paths).summary
-    yield Figure("accuracy, SVM", _percent(judged["accuracy"]), "%", "", None, "the project's own, the same texts")
+    bpe = train_bpe(word_counts(training), folder / "bpe.model")
+    for name in VoteClassifier.MEMBERS:
+        other = classifier_class(name).fit(training, bpe, scratch=folder)
+        judged = evaluate(truth, other.rank(titles, 5), other.codes, paths).summary
+        yield Figure(f"accuracy, {name}", _percent(judged["accuracy"]), "%", "", None, "the same texts")
 
 
 def _tell(epoch: Epoch) -> None:
