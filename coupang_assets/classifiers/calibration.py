@@ -9,6 +9,7 @@ flat, the better score still gets the larger probability.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -32,8 +33,9 @@ _HELD_OUT = "1a"
 _CELLS = 2_000_000
 # Share of the score that passes the sigmoid's logarithm unchanged.
 _LEAK = 0.01
-# Logarithm of the slope per standard deviation of the scores, and offset.
-_START = (0.5, 0.0)
+# Where the search begins, coarsely: logarithm of the slope per standard deviation of the scores, and offset.
+_SLOPES = (0.0, 1.0, 2.0, 3.0)
+_OFFSETS = (2.0, -2.0, -6.0, -10.0, -14.0)
 _MAX_STEPS = 120
 
 
@@ -151,7 +153,11 @@ def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibrati
         right = (1 - doubt) * logits[np.arange(len(truth)), truth] + doubt * logits.mean(axis=1)
         return float(np.mean(total - right))
 
-    found = minimize(loss, _START, method="Nelder-Mead", options={"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6})
+    start = min(itertools.product(_SLOPES, _OFFSETS), key=lambda point: loss(np.array(point)))
+    # From a simplex of its own: the default's is a point where a parameter begins at 0, and stays where it is.
+    simplex = np.array(start) + np.array([[0.0, 0.0], [0.5, 0.0], [0.0, -2.0]])
+    options = {"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
+    found = minimize(loss, simplex[0], method="Nelder-Mead", options=options)
     # Rounded, so that the last digits of a sum do not become part of a file.
     slope, offset = np.exp(np.clip(found.x[0], -10, 10)) / spread, np.clip(found.x[1], -100, 100)
     return Calibration(float(f"{slope:.4g}"), float(f"{offset:.4g}"))

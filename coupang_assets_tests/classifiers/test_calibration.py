@@ -41,5 +41,20 @@ def test_a_coin_that_is_thrown_gets_one_half() -> None:
     assert calibrate(rows, CODES, scores).probabilities(scores)[0, :2] == pytest.approx([0.5, 0.5], abs=0.01)
 
 
+@pytest.mark.parametrize("scale", [0.01, 1, 100])
+@pytest.mark.parametrize("shift", [-5, 0, 5])
+def test_scores_of_any_scale_come_out_honest(scale: float, shift: float) -> None:
+    rng = np.random.default_rng(0)
+    categories, titles = 30, 900
+    codes = [f"{number:04d}" for number in range(categories)]
+    scores = rng.normal(size=(titles, categories))
+    truth = rng.integers(categories, size=titles)
+    scores[np.arange(titles), truth] += 4
+    rows = pd.DataFrame({"category4": [codes[number] for number in truth]})
+    found = calibrate(rows, codes, scores * scale + shift).probabilities(scores * scale + shift)
+    gap = found.max(axis=1).mean() - (found.argmax(axis=1) == truth).mean()
+    assert abs(gap) < 0.03
+
+
 def test_without_a_known_title_scores_are_left_as_they_are() -> None:
     assert calibrate(pd.DataFrame({"category4": ["9999"]}), CODES, np.ones((1, 3))) == Calibration()
