@@ -454,9 +454,9 @@ E5_REPORT = Dataset(
     on_request=True,
 )
 # Classifiers that a month has only if a person asked for them.
-REQUESTED_MODELS: dict[str, Dataset] = {"e5": E5_MODEL}
 REQUESTED_REPORTS: dict[str, Dataset] = {"e5": E5_REPORT}
-ALL_MODELS: dict[str, Dataset] = {**CLASSIFIER_MODELS, **REQUESTED_MODELS}
+ALL_MODELS: dict[str, Dataset] = {**CLASSIFIER_MODELS, "e5": E5_MODEL}
+ALL_REPORTS: dict[str, Dataset] = {**CLASSIFIER_REPORTS, **REQUESTED_REPORTS}
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset

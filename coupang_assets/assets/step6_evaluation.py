@@ -20,6 +20,7 @@ from coupang_assets.assets.monthly import SECONDS, MonthlyAssets
 from coupang_assets.classifiers import protocol
 from coupang_assets.datasets import (
     ALL_MODELS,
+    ALL_REPORTS,
     CHAMPION,
     CLASSIFIER_MODELS,
     CLASSIFIER_REPORTS,
@@ -224,7 +225,7 @@ def _read_reports(
     """
     month = context.partition_key
     reports = {}
-    for name, dataset in {**CLASSIFIER_REPORTS, **REQUESTED_REPORTS}.items():
+    for name, dataset in ALL_REPORTS.items():
         if name in REQUESTED_REPORTS and read_manifest(layout.folder_on_disk(month), dataset.name) is None:
             continue
         located = locate(layout, dataset, month)
@@ -266,7 +267,7 @@ def _candidate(
         per_category=pd.read_csv(files["per_category.csv"], dtype={"code": str}),
         right=(table["predicted"] == table["category4"]).to_numpy(bool),
         model_bytes=content["model"]["bytes"],
-        titles_per_second=_measured(instance, {**CLASSIFIER_REPORTS, **REQUESTED_REPORTS}[name].name, month, RATE),
+        titles_per_second=_measured(instance, ALL_REPORTS[name].name, month, RATE),
         training_seconds=_training_seconds(instance, name, month),
     )
 

@@ -21,7 +21,9 @@ from coupang_assets.classifiers.bpe import BpeTokenizer
 from coupang_assets.classifiers.keys import KeySpace, pairs_of
 from coupang_assets.classifiers.protocol import CATEGORY, TITLE, training_rows
 from coupang_assets.classifiers.title_tokens import Ints, TitleEncoder, TitleTokens, TokenLists
+from coupang_assets.engines.duckdb import DuckDBEngine
 from coupang_assets.errors import CoupangAssetsError
+from coupang_assets.settings import EngineSettings
 
 _BATCH_TITLES = 25_000
 _LISTS = ("pieces", "cuts", "grams")
@@ -71,7 +73,8 @@ class Corpus:
 
         Args:
             titles: pairs are counted in about so many titles.
-            min_titles: a pair in fewer of them is no key.
+            min_titles: a pair in fewer of them is no key. One that a title has both in a word and across words counts
+                twice.
             max_pairs: with more, those in fewest titles are left out, all with the same number of titles together.
         """
         schema = pa.schema({"pair": pa.int64()})
@@ -85,15 +88,14 @@ class Corpus:
                 _, first, second = pairs_of(_load_tokens(self._path("tokens", number)), self._tokens)
                 yield pa.record_batch([pa.array(first * np.int64(self._tokens) + second)], schema=schema)
 
-        engine = ibis.duckdb.connect(memory_limit=_COUNTING_MEMORY, temp_directory=str(self._folder / "spill"))
+        engine = DuckDBEngine(EngineSettings(memory_limit=_COUNTING_MEMORY), self._folder)
         try:
-            engine.con.register("pairs", pa.RecordBatchReader.from_batches(schema, pairs()))
-            found = engine.table("pairs")
+            found = engine.read_stream(pa.RecordBatchReader.from_batches(schema, pairs()))
             counted = found.group_by("pair").agg(titles=found.count())
             counted = counted.filter(counted.titles >= min_titles).order_by(ibis.desc("titles")).limit(max_pairs + 1)
             table = counted.to_pyarrow()
         finally:
-            engine.disconnect()
+            engine.close()
         pair, count = table.column("pair").to_numpy(), table.column("titles").to_numpy()
         if len(pair) > max_pairs:
             pair = pair[count > count.min()]
