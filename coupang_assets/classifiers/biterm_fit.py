@@ -90,7 +90,7 @@ def learn(
 ) -> Percents:
     """Percents from the rows of split `train`.
 
-    Titles lie on disk meanwhile, about half a kilobyte each; held in memory are the result and what is counted of the keys.
+    Titles lie on disk meanwhile, about half a kilobyte each; held in memory are the result and the keys' counts.
 
     Args:
         scratch: folder for temporary files, default the system's.
