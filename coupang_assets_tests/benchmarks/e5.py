@@ -36,7 +36,11 @@ from coupang_assets_tests.benchmarks.figures import Figure, report
 
 _SHARED = Path(os.environ.get("COUPANG_SHARED", Path(__file__).resolve().parents[3] / "shared"))
 _UNTRAINED = E5Options(weights=UNTRAINED, batch=32, accumulation=1, length=48, epochs=8, patience=3)
-_SPEED_SHAPE = EncoderShape(20_000, 384, 12, 12, 1536)
+# The layers of each; the vocabulary, of which a text reads as many rows as it has tokens, is of no matter.
+_SPEED_SHAPES = {
+    "e5-base": EncoderShape(20_000, 768, 12, 12, 3072),
+    "e5-small": EncoderShape(20_000, 384, 12, 12, 1536),
+}
 _SPEED_TEXTS = 256
 
 
@@ -132,7 +136,7 @@ def memory() -> Iterator[Figure]:
 
 
 def onnx_speed(data: Products, folder: Path) -> Iterator[Figure]:
-    """int8 against PyTorch fp32: speed with e5-small's layers, accuracy with the model trained here."""
+    """int8 against PyTorch fp32: speed with e5-base's and e5-small's layers, accuracy with the model trained here."""
     import torch
 
     from coupang_assets.classifiers.e5.hierarchy import Tree
@@ -152,16 +156,19 @@ def onnx_speed(data: Products, folder: Path) -> Iterator[Figure]:
         f"{len(known):,} held-out titles, the model above; an fp32 logit is off by {made.difference:.1g}",
     )  # fmt: skip
     torch.manual_seed(0)
-    network = CategoryNetwork(_SPEED_SHAPE, Tree(tuple(f"{n:04d}" for n in range(36)))).eval()
     sample = [one for one, _ in known[:_SPEED_TEXTS]]
-    made = export(network, sample, np.zeros(len(sample), int).tolist(), folder / "b.onnx", folder)
-    speed = {name: one.texts_per_second for name, one in made.measured.items()}
-    ratio = speed["int8"] / speed["pytorch"]
-    yield Figure(
-        "titles a second, ONNX int8 against PyTorch fp32", round(ratio, 2), "times", "≥ 2.5", ratio >= 2.5,
-        f"{speed['int8']:,.0f} against {speed['pytorch']:,.0f} (ONNX fp32 {speed['fp32']:,.0f}); e5-small's layers, "
-        f"random weights, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}",
-    )  # fmt: skip
+    for name, shape in _SPEED_SHAPES.items():
+        network = CategoryNetwork(shape, Tree(tuple(f"{n:04d}" for n in range(36)))).eval()
+        made = export(network, sample, np.zeros(len(sample), int).tolist(), folder / "b.onnx", folder)
+        speed = {name: one.texts_per_second for name, one in made.measured.items()}
+        ratio = speed["int8"] / speed["pytorch"]
+        promised = name == "e5-base"
+        yield Figure(
+            f"titles a second, {name}, ONNX int8 against PyTorch fp32", round(ratio, 2), "times",
+            "≥ 2.5" if promised else "", ratio >= 2.5 if promised else None,
+            f"{speed['int8']:,.0f} against {speed['pytorch']:,.0f} (ONNX fp32 {speed['fp32']:,.0f}); its layers, "
+            f"random weights, {torch.get_num_threads()} threads, load {os.getloadavg()[0]:.1f}",
+        )  # fmt: skip
 
 
 def _percent(share: float | None) -> float:

@@ -53,7 +53,7 @@ class CategoryNetwork(nn.Module):
         """Logits of leaves, and of top categories where there is a hierarchy."""
         hidden = self.encoder(
             tokens,
-            attention_mask=mask.bool()[:, None, None, :],
+            attention_mask=self._attention_mask(mask),
             position_ids=torch.cumsum(mask, 1) * mask + PAD,
             token_type_ids=torch.zeros_like(tokens),
         ).last_hidden_state
@@ -64,6 +64,14 @@ class CategoryNetwork(nn.Module):
             return leaf, None
         top = self.top(pooled).float()
         return leaf + torch.log_softmax(top, 1)[:, self.parent], top
+
+    def _attention_mask(self, mask: Tensor) -> Tensor:
+        attended = mask.bool()[:, None, None, :]
+        if self.encoder.config._attn_implementation != "eager":
+            return attended
+        # Written out, attention adds its mask, which a 4-dimensional one is expected to be ready for.
+        nothing = torch.zeros((), dtype=self.encoder.dtype, device=mask.device)
+        return torch.where(attended, nothing, torch.finfo(self.encoder.dtype).min)
 
     def loss(self, tokens: Tensor, mask: Tensor, leaf: Tensor) -> Tensor:
         """Mean cross-entropy of the leaves, and of their top categories."""

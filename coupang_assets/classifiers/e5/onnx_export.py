@@ -9,7 +9,8 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,13 +137,24 @@ def _export_fp32(network: CategoryNetwork, path: Path) -> None:
     mask = torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
     axes = {0: "texts", 1: "length"}
     network.eval()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _attention_written_out(network):
         # The tracing exporter is the one that needs no further package; torch is pinned to a version that has it.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network, (tokens, mask), str(path), input_names=[TOKENS, MASK], output_names=[LOGITS],
             dynamic_axes={TOKENS: axes, MASK: axes, LOGITS: {0: "texts"}}, opset_version=_OPSET, dynamo=False,
         )  # fmt: skip
+
+
+@contextmanager
+def _attention_written_out(network: CategoryNetwork) -> Iterator[None]:
+    """PyTorch's fused attention is exported with nodes that guard against rows without a token and cost time."""
+    usual = network.encoder.config._attn_implementation
+    network.encoder.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        network.encoder.set_attn_implementation(usual)
 
 
 def _quantise(source: Path, target: Path) -> None:
