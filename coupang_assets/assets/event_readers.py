@@ -90,10 +90,11 @@ class _Passing(_Counted):
 
         def batches() -> Iterator[pa.RecordBatch]:
             with self._torn_is_said(day):
-                yield from event_batches.observed(scanned.to_batches(), self._columns, observe)
+                yield from event_batches.mended(scanned.to_batches(), self._columns, observe)
 
-        reader = pa.RecordBatchReader.from_batches(scanned.projected_schema, batches())
-        return events.clean_events(self._of_advertiser(self._engine.read_stream(reader)))
+        schema = event_batches.mended_schema(scanned.projected_schema, self._columns)
+        reader = pa.RecordBatchReader.from_batches(schema, batches())
+        return events.clean_mended(self._of_advertiser(self._engine.read_stream(reader)))
 
     @contextmanager
     def _torn_is_said(self, day: str) -> Iterator[None]:

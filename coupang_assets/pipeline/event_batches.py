@@ -1,7 +1,7 @@
 """Spec step 1: events as Arrow batches on their way into the engine, counted and mended as they pass.
 
-Belongs here: what the pass that reads them sees at hardly any cost. Does not: canonical codes and the rest of the
-cleaning, which is the engine's (``events``).
+Belongs here: what the pass that reads them does at hardly any cost, above all what can be done once for equal values.
+Does not: what the engine is left with (``events.clean_mended``), and the rule for codes (``codes``).
 """
 
 import functools
@@ -12,42 +12,58 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coupang_assets.datasets import CATEGORY_CODES
-from coupang_assets.pipeline.codes import LARGEST_WHOLE
+from coupang_assets.pipeline.codes import LARGEST_WHOLE, canonical_code
 from coupang_assets.pipeline.events import EventQuality
 
 _NUL = "\x00"
-_SPACE = " \t\n\r\v\f"
-_CODE = r"^[0-9]{1,9}(\.0*)?$"
 _NO_ID = ["", ".0"]
+_TEXTS = ("product_id", "ep_title")
 
 
-def observed(
+def mended(
     batches: Iterable[pa.RecordBatch], columns: Mapping[str, str], observe: Callable[[EventQuality], object]
 ) -> Iterator[pa.RecordBatch]:
-    """The batches, without texts that are no UTF-8; ``observe`` is told what each of them holds.
+    """The batches with codes in canonical form and texts without NUL; null where a code or text is none.
 
     Args:
-        columns: names in the batches by our names.
+        columns: names in the batches by our names. Other columns pass as they are.
+        observe: is told what each of the batches held.
     """
     for batch in batches:
         whole, torn = without_torn_texts(batch)
-        observe(batch_quality(whole, columns) + EventQuality(texts_that_are_no_utf8=torn))
-        yield whole
+        clean, quality = mended_batch(whole, columns)
+        observe(quality + EventQuality(texts_that_are_no_utf8=torn))
+        yield clean
 
 
-def batch_quality(batch: pa.RecordBatch, columns: Mapping[str, str]) -> EventQuality:
-    """What ``events.event_quality`` counts, of one batch and without an engine."""
-    titles = _usable_text(batch[columns["ep_title"]])
-    codes = [pc.dictionary_encode(_text(batch[columns[name]])) for name in CATEGORY_CODES]
-    junk = functools.reduce(pc.or_, (_by_distinct(column, _is_junk) for column in codes))
-    return EventQuality(
+def mended_schema(schema: pa.Schema, columns: Mapping[str, str]) -> pa.Schema:
+    """The schema of :func:`mended` batches: codes, product and title are text."""
+    texts = {columns[name] for name in (*_TEXTS, *CATEGORY_CODES)}
+    return pa.schema([field.with_type(_text_type(field.type)) if field.name in texts else field for field in schema])
+
+
+def mended_batch(batch: pa.RecordBatch, columns: Mapping[str, str]) -> tuple[pa.RecordBatch, EventQuality]:
+    """One batch mended, and what ``events.event_quality`` counts of it, without an engine."""
+    texts = {name: _usable_text(batch[columns[name]]) for name in _TEXTS}
+    without_nul = {name: _without_nul(text) for name, text in texts.items()}
+    codes: dict[str, pa.Array] = {}
+    junk: list[pa.Array] = []
+    for name in CATEGORY_CODES:
+        codes[name], its_junk = _canonical(_text(batch[columns[name]]))
+        junk.append(its_junk)
+    quality = EventQuality(
         rows=len(batch),
-        without_product=_true(_is_one_of(_without_nul(_usable_text(batch[columns["product_id"]])), _NO_ID)),
-        without_title=_true(_is_one_of(_without_nul(titles), [""])),
-        without_category4=_true(pc.or_(pc.is_null(codes[-1]), _by_distinct(codes[-1], _is_no_code))),
-        titles_with_nul=_true(pc.match_substring(titles, _NUL)) if _may_have_nul(titles) else 0,
-        rows_with_code_that_is_no_number=_true(junk),
+        without_product=_true(_is_one_of(without_nul["product_id"], _NO_ID)),
+        without_title=_true(_is_one_of(without_nul["ep_title"], [""])),
+        without_category4=codes["category4"].null_count,
+        titles_with_nul=_true(pc.match_substring(texts["ep_title"], _NUL)) if _may_have_nul(texts["ep_title"]) else 0,
+        rows_with_code_that_is_no_number=_true(functools.reduce(pc.or_, junk)),
     )
+    by_source = {columns[name]: column for name, column in (without_nul | codes).items()}
+    schema = mended_schema(batch.schema, columns)
+    return pa.RecordBatch.from_arrays(
+        [by_source.get(field.name, batch[field.name]) for field in schema], schema=schema
+    ), quality
 
 
 def without_torn_texts(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, int]:
@@ -94,6 +110,10 @@ def _is_whole(numbers: pa.Array) -> pa.Array:
     return pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less(pc.abs(numbers), LARGEST_WHOLE))
 
 
+def _text_type(kind: pa.DataType) -> pa.DataType:
+    return kind if _is_text(kind) else pa.string()
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
@@ -112,17 +132,20 @@ def _is_one_of(texts: pa.Array, values: list[str]) -> pa.Array:
     return pc.or_(pc.is_null(texts), pc.is_in(texts, pa.array(values, texts.type)))
 
 
-def _is_junk(codes: pa.Array) -> pa.Array:
-    return pc.and_(_is_no_code(codes), pc.not_equal(pc.ascii_trim(codes, _SPACE), ""))
+def _canonical(codes: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Canonical codes, and where there was something that is none; each different value is looked at once."""
+    encoded = pc.dictionary_encode(codes)
+    found = [_canonical_or_junk(code) for code in encoded.dictionary.to_pylist()]
+    canonical = pa.array([code for code, _ in found], codes.type)
+    junk = pa.array([is_junk for _, is_junk in found], pa.bool_())
+    return canonical.take(encoded.indices), pc.fill_null(junk.take(encoded.indices), False)
 
 
-def _is_no_code(codes: pa.Array) -> pa.Array:
-    return pc.invert(pc.match_substring_regex(pc.ascii_trim(codes, _SPACE), _CODE))
-
-
-def _by_distinct(column: pa.DictionaryArray, test: Callable[[pa.Array], pa.Array]) -> pa.Array:
-    """``test`` of each value, done once for equal ones; false for null."""
-    return pc.fill_null(test(column.dictionary).take(column.indices), False)
+def _canonical_or_junk(code: str) -> tuple[str | None, bool]:
+    try:
+        return canonical_code(code), False
+    except ValueError:
+        return None, True
 
 
 def _true(values: pa.Array) -> int:

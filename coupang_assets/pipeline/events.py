@@ -49,10 +49,21 @@ def clean_events(events: ir.Table) -> ir.Table:
 
     A code that is no number becomes null; :func:`event_quality` counts them.
     """
+    return clean_mended(
+        events.mutate(
+            product_id=_text(events.product_id),
+            ep_title=_text(events.ep_title),
+            **{name: canonical_code_expr(events[name]) for name in CATEGORY_CODES},
+        )
+    )
+
+
+def clean_mended(events: ir.Table) -> ir.Table:
+    """What is left to clean of events that came through ``event_batches.mended``."""
     return events.select(
-        product_id=_without_point(_text(events.product_id)).nullif(""),
-        ep_title=_text(events.ep_title).nullif(""),
-        **{name: canonical_code_expr(events[name]) for name in CATEGORY_CODES},
+        product_id=_without_point(events.product_id).nullif(""),
+        ep_title=events.ep_title.nullif(""),
+        **{name: events[name] for name in CATEGORY_CODES},
     )
 
 

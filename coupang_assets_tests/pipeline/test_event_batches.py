@@ -1,4 +1,4 @@
-"""Events as Arrow batches: the counts are the engine's, and torn text goes no further."""
+"""Events as Arrow batches: counts and values are the engine's, and torn text goes no further."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from coupang_assets.datasets import CATEGORY_CODES
 from coupang_assets.engines.duckdb import DuckDBEngine
-from coupang_assets.pipeline.event_batches import batch_quality, observed, without_torn_texts
-from coupang_assets.pipeline.events import EventQuality, event_quality
+from coupang_assets.pipeline.event_batches import mended, mended_batch, mended_schema, without_torn_texts
+from coupang_assets.pipeline.events import EventQuality, clean_events, clean_mended, event_quality
 
 COLUMNS = ("product_id", "ep_title", *CATEGORY_CODES)
 NAMES = dict(zip(COLUMNS, COLUMNS, strict=True))
@@ -30,32 +30,55 @@ def torn(*texts: bytes | None) -> pa.Array:
     return pa.array(texts, pa.binary()).view(pa.string())
 
 
+def assert_as_by_the_engine(engine: DuckDBEngine, batch: pa.RecordBatch) -> None:
+    passed, quality = mended_batch(batch, NAMES)
+    assert passed.schema == mended_schema(batch.schema, NAMES)
+    events, its_mended = (
+        engine.backend.create_table(name, pa.Table.from_batches([rows]), overwrite=True)
+        for name, rows in (("events", batch), ("its_mended", passed))
+    )
+    assert quality == event_quality(events)
+    assert clean_mended(its_mended).to_pyarrow().to_pylist() == clean_events(events).to_pyarrow().to_pylist()
+
+
 @given(ROWS)
 @example([("\x00", "\x00", "A012", " ", "12.0", ""), (".0", "", "", "12 ", "\u300012", "1234567890")])
-def test_a_batch_is_counted_as_the_engine_counts(engine: DuckDBEngine, rows: list[tuple[str | None, ...]]) -> None:
+def test_a_batch_is_mended_and_counted_as_by_the_engine(
+    engine: DuckDBEngine, rows: list[tuple[str | None, ...]]
+) -> None:
     for kind in (pa.string(), pa.large_string()):
-        batch = batch_of(rows, kind)
-        engine.backend.create_table("counted", pa.Table.from_batches([batch]), overwrite=True)
-        assert batch_quality(batch, NAMES) == event_quality(engine.backend.table("counted"))
+        assert_as_by_the_engine(engine, batch_of(rows, kind))
 
 
 @pytest.mark.parametrize("kind", [pa.int32(), pa.int64(), pa.float64()])
 def test_codes_may_be_numbers(kind: pa.DataType) -> None:
     codes = [pa.array([12, None], kind) for _ in CATEGORY_CODES]
     batch = pa.RecordBatch.from_arrays([pa.array([1, None]), pa.array(["t", "t"]), *codes], names=list(COLUMNS))
-    assert batch_quality(batch, NAMES) == EventQuality(rows=2, without_product=1, without_category4=1)
+    passed, quality = mended_batch(batch, NAMES)
+    assert quality == EventQuality(rows=2, without_product=1, without_category4=1)
+    assert passed["category4"].to_pylist() == ["0012", None]
+    assert passed["product_id"].to_pylist() == ["1", None]
 
 
 @given(st.lists(st.tuples(*(st.none() | DOUBLES for _ in COLUMNS)), min_size=1, max_size=8))
-def test_doubles_are_counted_as_the_engine_counts(engine: DuckDBEngine, rows: list[tuple[float | None, ...]]) -> None:
-    batch = batch_of(rows, pa.float64())
-    engine.backend.create_table("counted", pa.Table.from_batches([batch]), overwrite=True)
-    assert batch_quality(batch, NAMES) == event_quality(engine.backend.table("counted"))
+def test_doubles_are_mended_and_counted_as_by_the_engine(
+    engine: DuckDBEngine, rows: list[tuple[float | None, ...]]
+) -> None:
+    assert_as_by_the_engine(engine, batch_of(rows, pa.float64()))
 
 
 def test_a_part_of_a_batch_is_counted_by_itself() -> None:
     batch = batch_of([("1", "a\x00", "1", "2", "3", "4"), ("1", "b", "1", "2", "3", "4")], pa.string())
-    assert batch_quality(batch.slice(1), NAMES) == EventQuality(rows=1)
+    passed, quality = mended_batch(batch.slice(1), NAMES)
+    assert quality == EventQuality(rows=1)
+    assert passed.to_pylist() == batch_of([("1", "b", "0001", "0002", "0003", "0004")], pa.string()).to_pylist()
+
+
+def test_other_columns_pass_as_they_are() -> None:
+    batch = batch_of([("1", "t", "1", "2", "3", "4")], pa.string()).append_column("rt_cd", pa.array([300]))
+    passed, _ = mended_batch(batch, NAMES)
+    assert passed["rt_cd"].to_pylist() == [300]
+    assert passed.schema.names == batch.schema.names
 
 
 def test_text_that_is_no_utf8_becomes_null_and_is_counted() -> None:
@@ -78,7 +101,7 @@ def test_good_text_is_passed_on_as_it_is() -> None:
 def test_every_batch_is_told_of_when_it_passes() -> None:
     batches = [batch_of([("1", "t", "1", "2", "3", "4")] * rows, pa.string()) for rows in (2, 3)]
     told: list[int] = []
-    passing = observed(batches, NAMES, lambda quality: told.append(quality.rows))
+    passing = mended(batches, NAMES, lambda quality: told.append(quality.rows))
     assert told == []
     assert next(passing).num_rows == 2
     assert told == [2]
