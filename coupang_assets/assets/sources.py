@@ -20,7 +20,7 @@ SOURCES = (EVENTS, SHOP, ACCEPTED)
 def month_fingerprint(warehouse: Warehouse, layout: Layout, month: str) -> str:
     """A hash of the month's sampled day partitions as they are now."""
     days = warehouse.event_days([day_key(day) for day in layout.days(month)])
-    lines = [f"{day} {warehouse.fingerprint(day)}" for day in days]
+    lines = [f"{day} {fingerprint}" for day, fingerprint in sorted(warehouse.fingerprints(days).items())]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 

@@ -37,8 +37,12 @@ class Warehouse(Protocol):
         """Those of ``days`` that the source table has a partition for."""
         ...
 
-    def fingerprint(self, day: str) -> str:
-        """A hash of a day partition that changes when its data change and not otherwise."""
+    def fingerprints(self, days: list[str]) -> dict[str, str]:
+        """By day, a hash of its partition that changes when its data change and not otherwise.
+
+        Raises:
+            CoupangAssetsError: a day has no partition.
+        """
         ...
 
     def events(self, day: str) -> DayEvents:

@@ -45,9 +45,13 @@ class EmbeddedWarehouse:
     def event_days(self, days: list[str]) -> list[str]:
         return [day for day in days if self._event_files(day)]
 
-    def fingerprint(self, day: str) -> str:
-        digests = [f"{file.name} {sha256_file(file)}" for file in self._require_files(day)]
-        return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    def fingerprints(self, days: list[str]) -> dict[str, str]:
+        return {
+            day: hashlib.sha256(
+                "\n".join(f"{file.name} {sha256_file(file)}" for file in self._require_files(day)).encode()
+            ).hexdigest()
+            for day in days
+        }
 
     def events(self, day: str) -> DayEvents:
         files = [str(file) for file in self._require_files(day)]

@@ -24,7 +24,6 @@ from coupang_assets.warehouse.source_table import day_missing, event_columns, ot
 from coupang_assets.warehouse.table_storage import TableStorage
 
 _EVENTS_SETTING = "COUPANG_EVENTS__TABLE"
-_HEX_DIGITS = 15
 
 
 class HiveServer2Warehouse:
@@ -51,28 +50,29 @@ class HiveServer2Warehouse:
         there = set(self._all_days(self._source(), days))
         return [day for day in days if day in there]
 
-    def fingerprint(self, day: str) -> str:
-        """A hash of the multiset of the day's rows that are read, computed by the server.
+    def fingerprints(self, days: list[str]) -> dict[str, str]:
+        """A hash of the multiset of each day's rows that are read, computed by the server in one statement.
 
-        Each row's values are hashed together with MD5 and the hashes added up, so neither the order of rows nor the
-        files they lie in count, and only a row that comes, goes or changes makes a difference.
+        Each row's values and two halves of their MD5 become numbers (CRC-32) that are added up, so neither the order
+        of rows nor the files they lie in count, and only a row that comes, goes or changes makes a difference.
         """
-        if not self.event_days([day]):
-            raise day_missing(self._events, day)
+        if missing := sorted(set(days) - set(self.event_days(days))):
+            raise day_missing(self._events, missing[0])
         *columns, advertiser = event_columns(self._events)
+        day, names = f"`{self._events.day_column}`", [f"day_{index}" for index in range(len(days))]
         values = ", ".join(f"COALESCE(CONCAT('v', CAST(`{name}` AS string)), 'n')" for name in columns)
-        halves = ", ".join(
-            f"SUM(CAST(CONV(SUBSTR(hash, {start}, {_HEX_DIGITS}), 16, 10) AS DECIMAL(38, 0)))"
-            for start in (1, 1 + _HEX_DIGITS)
-        )
+        sums = ", ".join(f"SUM(CRC32({text}))" for text in ("event", "SUBSTR(hash, 1, 16)", "SUBSTR(hash, 17, 16)"))
         statement = (
-            f"SELECT COUNT(*), {halves} FROM (SELECT MD5(CONCAT_WS(%(separator)s, {values})) AS hash "
+            f"SELECT of_day, COUNT(*), {sums} FROM (SELECT of_day, event, MD5(event) AS hash FROM ("
+            f"SELECT CAST({day} AS string) AS of_day, CONCAT_WS(%(separator)s, {values}) AS event "
             f"FROM {quoted(self._events.table)} "
-            f"WHERE `{self._events.day_column}` = %(day)s AND `{advertiser}` = %(rt_cd)s) AS events"
+            f"WHERE {day} IN ({', '.join(f'%({name})s' for name in names)}) AND `{advertiser}` = %(rt_cd)s"
+            ") AS events) AS hashes GROUP BY of_day"
         )
-        parameters = {"separator": "\x1f", "day": day, "rt_cd": self._events.rt_cd}
-        (row,) = self._session.rows(statement, parameters)
-        return hashlib.sha256(" ".join(f"{value or 0}" for value in row).encode()).hexdigest()
+        parameters = {"separator": "\x1f", "rt_cd": self._events.rt_cd} | dict(zip(names, days, strict=True))
+        found = {str(of_day): sums for of_day, *sums in self._session.rows(statement, parameters)} if days else {}
+        nothing = [0] * 4
+        return {day: hashlib.sha256(" ".join(map(str, found.get(day, nothing))).encode()).hexdigest() for day in days}
 
     def events(self, day: str) -> DayEvents:
         table = self._source()

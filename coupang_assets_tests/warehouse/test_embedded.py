@@ -73,7 +73,7 @@ def test_a_day_is_read_with_all_its_files_and_columns(warehouse: EmbeddedWarehou
 
 def test_a_day_that_is_not_there_names_it_and_the_settings_that_help(warehouse: EmbeddedWarehouse) -> None:
     (warehouse.folder / TABLE / f"day={DAY}").mkdir(parents=True)
-    for ask in (warehouse.events, warehouse.fingerprint):
+    for ask in (warehouse.events, lambda day: warehouse.fingerprints([day])):
         with pytest.raises(CoupangAssetsError, match=f"{TABLE} has no day partition day={DAY}") as caught:
             ask(DAY)
         assert "COUPANG_SAMPLING__ALLOW_MISSING_DAYS" in caught.value.remedy
@@ -120,16 +120,16 @@ def test_columns_and_partition_are_called_as_the_settings_say(tmp_path: Path) ->
 
 def test_the_fingerprint_changes_with_the_data_and_with_nothing_else(warehouse: EmbeddedWarehouse) -> None:
     path = load_day(warehouse)
-    before = warehouse.fingerprint(DAY)
+    before = warehouse.fingerprints([DAY])[DAY]
     os.utime(path, (1, 1))
     (path.parent / "_SUCCESS").write_text("x")
     load_day(warehouse, day="20240405")
-    assert warehouse.fingerprint(DAY) == before
-    assert EmbeddedWarehouse(warehouse.folder, EventsSettings()).fingerprint(DAY) == before
+    assert warehouse.fingerprints([DAY])[DAY] == before
+    assert EmbeddedWarehouse(warehouse.folder, EventsSettings()).fingerprints([DAY])[DAY] == before
     load_day(warehouse, "000001_0.orc")
-    more = warehouse.fingerprint(DAY)
+    more = warehouse.fingerprints([DAY])[DAY]
     load_day(warehouse, ep_title=["다른 제목", None])
-    assert len({before, more, warehouse.fingerprint(DAY)}) == 3
+    assert len({before, more, warehouse.fingerprints([DAY])[DAY]}) == 3
 
 
 @pytest.mark.parametrize("day", ["20240401' OR '1'='1", "../../etc", "2024-04-01", "", "20240431", "*"])

@@ -140,6 +140,7 @@ def test_columns_that_files_do_not_name_come_over_the_wire(
 def test_partition_without_files_has_no_rows(make_warehouse: Callable, session: HiveSession, tmp_path: Path) -> None:
     events = make_table(session, tmp_path / "empty", "events_empty", {"000000_0": b""})
     assert rows(make_warehouse(events).events(DAY)) == []
+    assert len(make_warehouse(events).fingerprints([DAY])[DAY]) == 64
     (tmp_path / "empty" / f"day={DAY}" / "000001_0").write_bytes(whole_file(tmp_path))
     found = make_warehouse(events).events(DAY)
     assert found.read_by == "ORC files", "an empty file beside others is an empty bucket"
@@ -149,7 +150,7 @@ def test_partition_without_files_has_no_rows(make_warehouse: Callable, session: 
 def test_missing_day_says_so(make_warehouse: Callable) -> None:
     warehouse = make_warehouse()
     assert warehouse.event_days(["20240402", DAY]) == [DAY]
-    for ask in (warehouse.events, warehouse.fingerprint):
+    for ask in (warehouse.events, lambda day: warehouse.fingerprints([day])):
         with pytest.raises(CoupangAssetsError, match="no day partition day=20240402"):
             ask("20240402")
 
@@ -176,14 +177,22 @@ def test_fingerprint_changes_with_the_rows_and_only_with_them(
     events = make_table(session, tmp_path / "a", "events_a", {"000000_0": few})
     other_files = {"000000_0": few.slice(2, 1), "000001_0": few.slice(0, 2)}
     elsewhere = make_table(session, tmp_path / "b", "events_b", other_files)
-    first = make_warehouse(events).fingerprint(DAY)
-    assert make_warehouse(events).fingerprint(DAY) == first
-    assert make_warehouse(elsewhere).fingerprint(DAY) == first, "other files, another order, the same rows"
+    first = make_warehouse(events).fingerprints([DAY])[DAY]
+    assert make_warehouse(events).fingerprints([DAY])[DAY] == first
+    assert make_warehouse(elsewhere).fingerprints([DAY])[DAY] == first, "other files, another order, the same rows"
     twice = pa.concat_tables([few, few.slice(0, 1)])
     empty_for_null = few.set_column(1, "ep_title", pa.array(["1", None, ""], pa.string()))
     for number, changed in enumerate((twice, empty_for_null, few.slice(0, 1))):
         table = make_table(session, tmp_path / str(number), f"events_changed_{number}", {"000000_0": changed})
-        assert make_warehouse(table).fingerprint(DAY) != first
+        assert make_warehouse(table).fingerprints([DAY])[DAY] != first
+
+
+def test_days_are_fingerprinted_together_as_each_by_itself(make_warehouse: Callable) -> None:
+    warehouse, other = make_warehouse(), "20240405"
+    together = warehouse.fingerprints([other, DAY])
+    assert together == warehouse.fingerprints([DAY]) | warehouse.fingerprints([other])
+    assert warehouse.fingerprints([]) == {}
+    assert len(set(together.values())) == 2
 
 
 def test_what_came_over_the_wire_is_gone_with_the_process(make_warehouse: Callable, tmp_path: Path) -> None:
