@@ -11,15 +11,16 @@ import argparse
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 
 from coupang_assets_tests.benchmarks import month_growth, month_hive, month_page, month_steps
-from coupang_assets_tests.benchmarks.figures import report
+from coupang_assets_tests.benchmarks.figures import Figure, report
 from coupang_assets_tests.benchmarks.month_measured import Month
+from coupang_assets_tests.benchmarks.parts import PartFailedError
 
 _GROWTH = (1_000_000, 4_000_000, 10_000_000, 40_000_000)
 PARTS = {
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="month-benchmark-", dir=options.work))
     month = Month(options, folder, Console(stderr=True))
     try:
-        figures = [figure for name, make in PARTS.items() if name not in skipped for figure in make(month)]
+        figures = [figure for name in PARTS if name not in skipped for figure in _figures(name, month)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     figures += [one.figure() for one in month.measurements]
@@ -49,6 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.page is not None:
         month_page.write_page(options.page, title, [asdict(figure) for figure in figures])
     return 0 if kept else 1
+
+
+def _figures(part: str, month: Month) -> Iterator[Figure]:
+    """A part's figures; one that fails takes none of the others with it."""
+    try:
+        yield from PARTS[part](month)
+    except PartFailedError as error:
+        month.say(str(error))
+        lines = str(error).splitlines()
+        raised = [line for line in lines if "Error" in line or "Exception" in line]
+        yield Figure(f"part {part}", "failed", "", "", False, (raised or lines)[-1])
 
 
 def _parser() -> argparse.ArgumentParser:
