@@ -14,6 +14,7 @@ import importlib.util
 import os
 import re
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -124,8 +125,9 @@ class EmbeddedPostgres:
     def _call(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         # A file, not a pipe: the server inherits it, and a pipe would be waited for as long as the server lives.
         with tempfile.TemporaryFile("w+") as said:
+            programs = _programs()
             done = subprocess.run(
-                [*_as_unprivileged(), str(_programs() / program), *arguments],
+                [*_as_unprivileged(programs), str(programs / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
@@ -214,7 +216,7 @@ def _private_folder(folder: Path) -> None:
         raise CoupangAssetsError(f"{folder} belongs to another user", "remove it, or choose a shorter COUPANG_ROOT")
 
 
-def _as_unprivileged() -> list[str]:
+def _as_unprivileged(programs: Path) -> list[str]:
     if os.geteuid() != 0:
         return []
     if shutil.which("setpriv") is None:
@@ -224,5 +226,8 @@ def _as_unprivileged() -> list[str]:
         )
     user, group = _UNPRIVILEGED
     passing = "+dac_override"
+    # PostgreSQL asks with access(2) whether its own programs are there, which forgets that right but for this bit.
+    below_closed = any(not folder.stat().st_mode & stat.S_IXOTH for folder in programs.parents)
+    securebits = ["--securebits=+no_setuid_fixup"] if below_closed else []
     return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", f"--inh-caps={passing}",
-            f"--ambient-caps={passing}"]  # fmt: skip
+            f"--ambient-caps={passing}", *securebits]  # fmt: skip

