@@ -16,9 +16,11 @@ from coupang_assets.datasets import (
     VOTE_MODEL,
     Dataset,
 )
+from coupang_assets.engines import Engine
 from coupang_assets.pipeline import training_set
 from coupang_assets.settings import Settings
 from coupang_assets.storage.layout import Layout
+from coupang_assets.storage.progress import watched
 from coupang_assets.storage.spec_files import StagedFiles, staging_folder
 
 
@@ -30,9 +32,18 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         settings=("training.cap", "training.valid_share", "training.test_share"),
         kinds=(monthly.settings.engine.kind,),
     )
-    def coupang_train(define_dailies: ir.Table, settings: dg.ResourceParam[Settings]) -> ir.Table:
+    def coupang_train(
+        context: dg.AssetExecutionContext,
+        define_dailies: ir.Table,
+        settings: dg.ResourceParam[Settings],
+        engine: dg.ResourceParam[Engine],
+    ) -> ir.Table:
         training = settings.training
-        return training_set.training_set(define_dailies, training.cap, training.valid_share, training.test_share)
+        with watched(engine.percent_done, context.log.info):
+            chosen = engine.keep(
+                training_set.chosen_rows(define_dailies, training.cap), f"rows for {COUPANG_TRAIN.name}"
+            )
+        return training_set.with_split(chosen, training.valid_share, training.test_share)
 
     @monthly.asset(
         BPE_TOKENIZER, settings=("training.vocabulary",), libraries=("sentencepiece",), kinds=("sentencepiece",)

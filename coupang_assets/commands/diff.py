@@ -151,7 +151,7 @@ def _table_of(history: History, dataset: Dataset, version: Manifest, engine: Eng
         return ibis.memtable(frame, schema=ibis.schema({name: types.get(name, "string") for name in frame.columns}))
     empty = pd.DataFrame({name: pd.Series(dtype=object) for name in dataset.column_names})
     tables = [
-        read_table(dataset, history.objects.verified(record.sha256), engine, trusted=version.code_version is not None)
+        read_table(dataset, [history.objects.verified(record.sha256)], engine, trusted=version.code_version is not None)
         for record in version.files
         if record.path in files
     ]

@@ -32,6 +32,17 @@ class Engine(Protocol):
         """
         ...
 
+    def keep(self, table: ir.Table, what: str) -> ir.Table:
+        """The same rows, and what is made of them has the engine's memory to itself.
+
+        An engine that holds all stages of an expression at once computes them now and keeps them, beyond its memory on
+        disk, as long as the table that is given back is used.
+
+        Args:
+            what: they are, for errors.
+        """
+        ...
+
     def write_csv(self, table: ir.Table, path: Path) -> int:
         """Write a table in its own order, as a file or as a folder of part files; the number of rows.
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ibis.backends.duckdb import Backend
 
 _MAX_FIELD_BYTES = 16 * 1024 * 1024
+# Of each file that is being read. Unasked, DuckDB takes room for sixteen of the longest lines: a quarter of a gigabyte.
+_BUFFER_BYTES = 2 * _MAX_FIELD_BYTES
 
 
 class DuckDBEngine:
@@ -61,6 +63,7 @@ class DuckDBEngine:
             escape='"',
             strict_mode=True,
             max_line_size=_MAX_FIELD_BYTES,
+            buffer_size=_BUFFER_BYTES,
         )
 
     def read_stream(self, batches: pa.RecordBatchReader) -> ir.Table:
@@ -83,6 +86,14 @@ class DuckDBEngine:
             first_lines = " ".join(str(error).split("\n")[:3])
             raise CoupangAssetsError(f"{what} cannot be read: {first_lines}", remedy) from None
 
+    def keep(self, table: ir.Table, what: str) -> ir.Table:
+        import duckdb
+
+        try:
+            return table.cache()
+        except duckdb.Error as error:
+            raise self._explained(error, what) from None
+
     def write_csv(self, table: ir.Table, path: Path) -> int:
         import duckdb
 
@@ -93,10 +104,10 @@ class DuckDBEngine:
         try:
             (rows,) = self.backend.raw_sql(f"COPY ({query}) TO '{quoted}' (FORMAT csv, HEADER true)").fetchone()
         except duckdb.Error as error:
-            raise self._explained(error, path) from None
+            raise self._explained(error, str(path)) from None
         return int(rows)
 
-    def _explained(self, error: "duckdb.Error", path: Path) -> Exception:
+    def _explained(self, error: "duckdb.Error", what: str) -> Exception:
         import duckdb
 
         if (of_stream := self._stream_error) is not None:
@@ -109,10 +120,10 @@ class DuckDBEngine:
             )
         if isinstance(error, duckdb.IOException):
             if os.strerror(errno.ENOSPC) in str(error):
-                return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-            return CoupangAssetsError(f"{path} cannot be written: {error}", "see to the file or folder it names")
+                return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), what)
+            return CoupangAssetsError(f"{what} cannot be written: {error}", "see to the file or folder it names")
         if isinstance(error, duckdb.InvalidInputException):
-            return CoupangAssetsError(f"making {path}: {error}", "correct the file and line it names")
+            return CoupangAssetsError(f"making {what}: {error}", "correct the file and line it names")
         return error
 
     def _remembering_errors(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

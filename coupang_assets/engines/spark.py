@@ -96,6 +96,10 @@ class SparkEngine:
         with told(f"{what} cannot be read", remedy):
             yield
 
+    def keep(self, table: ir.Table, what: str) -> ir.Table:
+        # Each of Spark's stages ends on disk anyway.
+        return table
+
     def write_csv(self, table: ir.Table, path: Path) -> int:
         _ = self.backend
         from pyspark.sql import Observation

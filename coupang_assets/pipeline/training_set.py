@@ -18,18 +18,19 @@ _NO_LETTERS = "[^A-Za-zㄱ-ㆎ가-힣ぁ-ヿ一-鿿]+"
 
 
 def training_set(define: ir.Table, cap: int, valid_share: float, test_share: float) -> ir.Table:
-    """``coupang_train``.
+    """``coupang_train``: :func:`chosen_rows`, then :func:`with_split`.
 
     Args:
         define: all days of ``define_dailies``.
         cap: rows a category at most.
         valid_share: share of products in the valid split, 0 to 1.
         test_share: share of products in the test split, 0 to 1.
-
-    Returns:
-        product_id, ep_title, category4, split (train, valid or test). A product is in one split only, and so are all
-        near-duplicates of a title.
     """
+    return with_split(chosen_rows(define, cap), valid_share, test_share)
+
+
+def chosen_rows(define: ir.Table, cap: int) -> ir.Table:
+    """Product_id, ep_title, category4: each title of a category once, at most ``cap`` of them a category."""
     events = define.filter(
         define.product_id.notnull(), define.category4.notnull(), define.ep_title.strip().length() > 0
     )
@@ -40,8 +41,7 @@ def training_set(define: ir.Table, cap: int, valid_share: float, test_share: flo
     rows = rows.filter(rows.duplicate == 0)
     in_category = ibis.window(group_by="category4", order_by=["pick", "product_id", "ep_title"])
     rows = rows.mutate(place=ibis.row_number().over(in_category))
-    rows = rows.filter(rows.place < cap)
-    return with_split(rows, valid_share, test_share).select("product_id", "ep_title", "category4", "split")
+    return rows.filter(rows.place < cap).select("product_id", "ep_title", "category4")
 
 
 def near_duplicate_key(title: ir.StringColumn) -> ir.StringValue:
@@ -56,7 +56,15 @@ def near_duplicate_key(title: ir.StringColumn) -> ir.StringValue:
 
 
 def with_split(rows: ir.Table, valid_share: float, test_share: float) -> ir.Table:
-    """Give each group of linked products and titles (product_id, ep_title) one split: that of its smallest label."""
+    """Give each group of linked products and titles one split: that of its smallest label.
+
+    Args:
+        rows: product_id, ep_title, and whatever else.
+
+    Returns:
+        The rows with split (train, valid or test); those that would tie two splits together are left out. A product is
+        in one split only, and so are all near-duplicates of a title.
+    """
     rows = rows.mutate(key=near_duplicate_key(rows.ep_title))
     rows = rows.mutate(label=rows.key)
     for _ in range(_LINKS_FOLLOWED):
@@ -67,7 +75,7 @@ def with_split(rows: ir.Table, valid_share: float, test_share: float) -> ir.Tabl
     rows = rows.mutate(
         split=_split_of(rows.label, valid_share, test_share), whole=_split_of(rows.group, valid_share, test_share)
     )
-    return rows.filter(rows.split == rows.whole)
+    return rows.filter(rows.split == rows.whole).drop("key", "label", "group", "whole")
 
 
 def _split_of(label: ir.StringColumn, valid_share: float, test_share: float) -> ir.StringValue:

@@ -49,7 +49,7 @@ def table_validation(dataset: Dataset, engine: Engine) -> Validation:
 
     def validate(paths: list[Path]) -> dict[Path, int]:
         if dataset.large:
-            return {path: int(read_table(dataset, path, engine, trusted=False).count().execute()) for path in paths}
+            return {path: int(read_table(dataset, [path], engine, trusted=False).count().execute()) for path in paths}
         return {path: len(read_frame(dataset, path)) for path in paths}
 
     return validate

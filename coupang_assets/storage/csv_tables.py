@@ -8,7 +8,7 @@ Belongs here: the text format. Does not: where files are (``layout``) or what co
 import csv
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ibis
@@ -125,15 +125,23 @@ def write_frame(dataset: Dataset, frame: pd.DataFrame, path: Path) -> int:
     return len(ordered)
 
 
-def read_table(dataset: Dataset, path: Path, engine: Engine, trusted: bool) -> ir.Table:
-    """A large table as an Ibis expression over the file; one we did not write is scanned and checked first.
+def read_table(dataset: Dataset, paths: Sequence[Path], engine: Engine, trusted: bool) -> ir.Table:
+    """Large tables as one Ibis expression over the files; those we did not write are scanned and checked first.
+
+    Files with the same header are read as one: what a union holds at once grows with the number of files.
 
     Raises:
         CoupangAssetsError: file and row of the first thing that is wrong.
     """
-    header = read_header(dataset, path)
-    names = [name or "unnamed_index" for name in header]
-    parts = part_files(path)
+    parts: dict[tuple[str, ...], list[Path]] = {}
+    for path in paths:
+        names = tuple(name or "unnamed_index" for name in read_header(dataset, path))
+        parts.setdefault(names, []).extend(part_files(path))
+    tables = [_read_parts(dataset, its, names, engine, trusted) for names, its in parts.items()]
+    return ibis.union(*tables) if len(tables) > 1 else tables[0]
+
+
+def _read_parts(dataset: Dataset, parts: list[Path], names: Sequence[str], engine: Engine, trusted: bool) -> ir.Table:
     table = engine.read_csv(parts, names).select(list(dataset.column_names))
     if trusted:
         return table.cast({column.name: column.type for column in dataset.columns if column.type != "string"})

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import ibis
 import ibis.expr.types as ir
 import pandas as pd
 from dagster import DataVersion, InitResourceContext, InputContext, IOManager, OutputContext, io_manager
@@ -177,11 +176,10 @@ class SpecFilesIOManager(IOManager):
         if typing.get_origin(wanted) is list:
             return located.paths
         engine = self._local_engine if dataset.read_locally else self._engine
-        days = {path.stem: read_table(dataset, path, engine, located.trusted) for path in located.paths}
         if wanted is ir.Table:
-            return ibis.union(*days.values()) if len(days) > 1 else next(iter(days.values()))
+            return read_table(dataset, located.paths, engine, located.trusted)
         if typing.get_origin(wanted) in (Mapping, dict):  # Dagster shows a Mapping as Dict.
-            return days
+            return {path.stem: read_table(dataset, [path], engine, located.trusted) for path in located.paths}
         raise CoupangAssetsError(f"{dataset.name} cannot be read as {wanted}", "annotate the input with a known type")
 
     def _write(

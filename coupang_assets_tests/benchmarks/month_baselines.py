@@ -105,7 +105,8 @@ def duckdb_steps(raw: list[str], cate_all: str, memory_limit: str, spill: str, o
     connection = duckdb.connect(config={"memory_limit": memory_limit, "temp_directory": spill})
     started = time.perf_counter()
     text = "columns = {" + ", ".join(f"'{name}': 'VARCHAR'" for name in COLUMNS) + "}"
-    csv = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', max_line_size = 16777216"
+    csv = "header = true, auto_detect = false, delim = ',', quote = '\"', escape = '\"', max_line_size = 16777216, "
+    csv += "buffer_size = 33554432"
     run = connection.execute
     run(f"CREATE VIEW raw AS FROM read_csv({raw!r}, {text}, {csv})")
     run(f"CREATE TABLE cate_all AS FROM read_csv('{cate_all}', header = true, all_varchar = true)")

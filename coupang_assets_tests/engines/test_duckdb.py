@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import ibis
+import pyarrow as pa
 import pytest
 
 from coupang_assets.engines.duckdb import DuckDBEngine
@@ -100,3 +101,42 @@ def test_the_engine_fetches_nothing_from_the_network(make_engine: Callable[..., 
     setting = engine.backend.con.execute("SELECT current_setting('autoinstall_known_extensions')").fetchone()
     assert setting == (False,)
     engine.close()
+
+
+def test_files_larger_than_its_memory_are_read_within_it(
+    tmp_path: Path, make_engine: Callable[..., DuckDBEngine]
+) -> None:
+    engine = make_engine(memory_limit="180MB", threads=2)
+    block = "".join(f"{number % 7},{'제목 ' * 6}{number}\n" for number in range(100_000)) * 50
+    paths = [tmp_path / f"{day}.csv" for day in range(2)]
+    for path in paths:
+        path.write_text("code,title\n" + block)
+    assert paths[0].stat().st_size > 200_000_000
+    table = engine.read_csv(paths, ["code", "title"])
+    found = table.group_by("code").aggregate(rows=table.count()).order_by("code").execute()
+    assert found["rows"].sum() == 2 * 50 * 100_000
+
+
+def test_what_it_keeps_is_computed_once_and_goes_with_the_last_who_uses_it(
+    make_engine: Callable[..., DuckDBEngine],
+) -> None:
+    engine = make_engine()
+    batch = pa.record_batch({"n": [3, 1, 2]})
+    once = engine.read_stream(pa.RecordBatchReader.from_batches(batch.schema, [batch]))
+    kept = engine.keep(once.filter(once.n > 1), "numbers")
+    doubled = kept.mutate(twice=kept.n * 2)
+    del kept
+    for _ in range(2):
+        assert doubled.order_by("n").execute()["twice"].tolist() == [4, 6]
+    assert len(engine.backend.list_tables()) > 1
+    del doubled
+    gc.collect()
+    assert len(engine.backend.list_tables()) == 1, "of the stream alone"
+
+
+def test_what_cannot_be_kept_is_told(tmp_path: Path, make_engine: Callable[..., DuckDBEngine]) -> None:
+    path = tmp_path / "torn.csv"
+    path.write_text('n\n"1\n')
+    engine = make_engine()
+    with pytest.raises(CoupangAssetsError, match=r"(?s)rows for x: .*torn\.csv"):
+        engine.keep(engine.read_csv([path], ["n"]), "rows for x")

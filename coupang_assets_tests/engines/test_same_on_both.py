@@ -204,7 +204,7 @@ def test_what_either_writes_is_one_text_and_either_reads_it(
         assert (content_size(folder), content_sha256(folder)) == (content_size(file), content_sha256(file))
         for engine in engines:
             for path in paths:
-                assert result(engine, read_table(RAW_DAILIES, path, engine, trusted=True)) == expected
+                assert result(engine, read_table(RAW_DAILIES, [path], engine, trusted=True)) == expected
         assert read_frame(RAW_DAILIES, folder).equals(read_frame(RAW_DAILIES, file))
 
 
@@ -227,5 +227,5 @@ def test_no_row_is_a_header(engines: tuple[DuckDBEngine, SparkEngine], tmp_path:
         path = tmp_path / type(engine).__name__
         nothing = table([("1", None, None, None, None, None)]).filter(ibis.literal(False))
         assert write_table(RAW_DAILIES, nothing, path, engine) == 0
-        assert result(engine, read_table(RAW_DAILIES, path, engine, trusted=True)) == []
+        assert result(engine, read_table(RAW_DAILIES, [path], engine, trusted=True)) == []
     assert len({content_sha256(path) for path in tmp_path.iterdir()}) == 1

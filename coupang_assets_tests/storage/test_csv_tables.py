@@ -35,7 +35,7 @@ def titled(titles: list[str | None]) -> pd.DataFrame:
 def read(dataset: Dataset, path: Path, how: str, engine: DuckDBEngine) -> pd.DataFrame:
     if how == "frame":
         return read_frame(dataset, path)
-    found = engine.backend.execute(read_table(dataset, path, engine, trusted=how == "trusted table"))
+    found = engine.backend.execute(read_table(dataset, [path], engine, trusted=how == "trusted table"))
     return found.astype(object).where(found.notna(), None).sort_values("category1", ignore_index=True)
 
 
@@ -146,7 +146,33 @@ def test_in_a_large_file_it_names_file_row_and_value(tmp_path: Path, engine: Duc
         "product_id,ep_title,category1,category2,category3,category4\n1,a,1,2,3,4\n2,b,1,2,3,x12\n3,c,y,2,3,4\n"
     )
     with pytest.raises(CoupangAssetsError, match=r"20240401\.csv, data row 2: .*'category4': 'x12'"):
-        read_table(RAW_DAILIES, path, engine, trusted=False)
+        read_table(RAW_DAILIES, [path], engine, trusted=False)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_days_are_read_together_whatever_the_order_of_their_columns(
+    tmp_path: Path, engine: DuckDBEngine, trusted: bool
+) -> None:
+    columns = "product_id,ep_title,category1,category2,category3,category4"
+    texts = [
+        f"{columns}\n1,a,0001,0002,0003,0004\n",
+        f",{columns}\n0,2,b,0001,0002,0003,0004\n",
+        f"{columns}\n3,c,0001,0002,0003,0004\n",
+    ]
+    paths = [tmp_path / f"2024040{day}.csv" for day in (1, 5, 9)]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    found = engine.backend.execute(read_table(RAW_DAILIES, paths, engine, trusted).order_by("product_id"))
+    assert found["ep_title"].tolist() == ["a", "b", "c"]
+    assert found["category4"].tolist() == ["0004"] * 3
+
+
+def test_of_days_read_together_the_bad_one_is_named(tmp_path: Path, engine: DuckDBEngine) -> None:
+    good, bad = tmp_path / "20240401.csv", tmp_path / "20240405.csv"
+    for path, code in ((good, "4"), (bad, "x4")):
+        path.write_text(f"product_id,ep_title,category1,category2,category3,category4\n1,a,1,2,3,{code}\n")
+    with pytest.raises(CoupangAssetsError, match=r"20240405\.csv, data row 1"):
+        read_table(RAW_DAILIES, [good, bad], engine, trusted=False)
 
 
 @pytest.mark.parametrize(
