@@ -3,6 +3,7 @@
 import errno
 import itertools
 import os
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -32,6 +33,7 @@ class DuckDBEngine:
         self._settings = settings
         self._spill = SpillFolder(spill_folder, "duckdb")
         self._names = (f"events_{n}" for n in itertools.count())
+        self._kept_names = (f"kept_{n}" for n in itertools.count())
         self._stream_error: Exception | None = None
 
     @cached_property
@@ -89,10 +91,14 @@ class DuckDBEngine:
     def keep(self, table: ir.Table, what: str) -> ir.Table:
         import duckdb
 
+        name = next(self._kept_names)
         try:
-            return table.cache()
+            kept = self.backend.create_table(name, table, temp=True)
         except duckdb.Error as error:
             raise self._explained(error, what) from None
+        # Not Table.cache(), which at the end of the process looks for a connection that has been closed.
+        weakref.finalize(kept.op(), self._drop, name).atexit = False
+        return kept
 
     def write_csv(self, table: ir.Table, path: Path) -> int:
         import duckdb
@@ -106,6 +112,10 @@ class DuckDBEngine:
         except duckdb.Error as error:
             raise self._explained(error, str(path)) from None
         return int(rows)
+
+    def _drop(self, name: str) -> None:
+        if "backend" in self.__dict__:
+            self.backend.drop_table(name, force=True)
 
     def _explained(self, error: "duckdb.Error", what: str) -> Exception:
         import duckdb

@@ -60,7 +60,8 @@ def _figures(part: str, month: Month) -> Iterator[Figure]:
         month.say(str(error))
         lines = str(error).splitlines()
         raised = [line for line in lines if "Error" in line or "Exception" in line]
-        yield Figure(f"part {part}", "failed", "", "", False, (raised or lines)[-1])
+        why = (raised or lines)[-1].replace(str(month.folder), "…")
+        yield Figure(f"part {part}", "failed", "", "to end", False, why)
 
 
 def _parser() -> argparse.ArgumentParser:
