@@ -18,7 +18,9 @@ _NO_LETTERS = "[^A-Za-zㄱ-ㆎ가-힣ぁ-ヿ一-鿿]+"
 
 
 def training_set(define: ir.Table, cap: int, valid_share: float, test_share: float) -> ir.Table:
-    """``coupang_train``: :func:`chosen_rows`, then :func:`with_split`.
+    """``coupang_train``.
+
+    That is :func:`chosen_rows`, then :func:`with_split`.
 
     Args:
         define: all days of ``define_dailies``.
