@@ -7,9 +7,10 @@ import errno
 import gc
 import os
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 from weakref import WeakSet
@@ -50,6 +51,7 @@ _UNREACHABLE = ("UNAVAILABLE", "All masters are unresponsive", "failed to connec
 # py4j's words for a gateway without anybody behind it.
 _GONE = ("does not exist in the JVM", "Answer from Java side is empty")
 _LONGEST = 400
+_END_SECONDS = 30
 
 
 # Ibis does this for those who ask it for a backend by name.
@@ -106,20 +108,34 @@ class SharedSession:
     @classmethod
     def _stop(cls) -> None:
         if cls._session is not None:
-            try:
+            with suppress(Py4JError, ConnectionError):
                 cls._session.stop()
-            except (Py4JError, ConnectionError):
-                _forget_dead_java()
+            _end_java()
         if cls._spill is not None:
             cls._spill.remove()
         cls._session = cls._settings = cls._spill = None
 
 
-def _forget_dead_java() -> None:
-    """Let go of a Java process that has ended, so that the next session starts another; pyspark does not by itself."""
+def _end_java() -> None:
+    """End the Java process, and let go of it, so that the next session starts another.
+
+    Pyspark would keep it, with its memory, and it goes on with the temporary folder of its first session. It ends when
+    its standard input does.
+    """
+    if (gateway := SparkContext._gateway) is not None and (process := gateway.proc) is not None:
+        with suppress(Py4JError, OSError):
+            gateway.shutdown()
+        process.stdin.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
     SparkContext._active_spark_context = None
     SparkContext._gateway = SparkContext._jvm = None
     SparkSession._instantiatedSession = None
+    # Set by a session on a remote server, and it outlives it.
+    os.environ.pop("SPARK_CONNECT_MODE_ENABLED", None)
 
 
 @contextmanager
@@ -199,8 +215,10 @@ def _configuration(settings: EngineSettings, spill_folder: Path) -> dict[str, st
     if spark.metastore is not None:
         ours |= {"spark.sql.catalogImplementation": "hive", "spark.hadoop.hive.metastore.uris": spark.metastore}
     ours |= spark.conf
-    java = ours.get("spark.driver.extraJavaOptions", "")
-    return ours | {"spark.driver.extraJavaOptions": f'-Dlog4j2.configurationFile="{log4j.as_uri()}" {java}'.strip()}
+    # Java unpacks libraries there, which a process that is killed leaves.
+    java = f'-Djava.io.tmpdir="{spill_folder}" -Dlog4j2.configurationFile="{log4j.as_uri()}"'
+    theirs = ours.get("spark.driver.extraJavaOptions", "")
+    return ours | {"spark.driver.extraJavaOptions": f"{java} {theirs}".strip()}
 
 
 def _mebibytes(size: str) -> int:

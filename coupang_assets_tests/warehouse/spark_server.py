@@ -52,7 +52,8 @@ def spark_server(folder: Path, *, auth: str = "NONE") -> Iterator[SparkServer]:
 
     home = Path(pyspark.__file__).parent
     port, connect_port = _free_port(), _free_port()
-    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / "tmp"
+    temporary.mkdir(parents=True, exist_ok=True)
     configuration = {
         "spark.ui.enabled": "false",
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
@@ -63,7 +64,7 @@ def spark_server(folder: Path, *, auth: str = "NONE") -> Iterator[SparkServer]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.local.dir": str(folder / "local"),
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder}",
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={folder} -Djava.io.tmpdir={temporary}",
     }
     hive = {
         "hive.server2.thrift.port": port,

@@ -4,12 +4,13 @@ The same files every time, byte for byte; a folder of Spark's part files counts 
 """
 
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from coupang_assets.definitions import MONTH_JOB, build_defs
+from coupang_assets.definitions import MONTH_JOB, build_defs, build_resources
 from coupang_assets.settings import (
     ChampionSettings,
     DictionaryTableSettings,
@@ -39,8 +40,9 @@ def run_month(
         # Of so few titles nothing can be demanded.
         champion=ChampionSettings(minimum_accuracy=0, minimum_category_accuracy=0),
     )
-    job = build_defs(settings).resolve_job_def(MONTH_JOB)
-    with dg.DagsterInstance.ephemeral() as instance:
+    # A process has one Spark session: closed here, none spills to the folder of a test that is over.
+    with closing(build_resources(settings)["engine"]) as shared, dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs(settings, {"engine": shared}).resolve_job_def(MONTH_JOB)
         result = job.execute_in_process(partition_key=MONTH, instance=instance, raise_on_error=True)
     assert all(check.passed for check in result.get_asset_check_evaluations())
     return result
