@@ -1,5 +1,6 @@
 """Step 6: training set, tokenizer and classifier."""
 
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -39,11 +40,11 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         engine: dg.ResourceParam[Engine],
     ) -> ir.Table:
         training = settings.training
+        keep = partial(engine.keep, what=f"rows for {COUPANG_TRAIN.name}")
         with watched(engine.percent_done, context.log.info):
-            chosen = engine.keep(
-                training_set.chosen_rows(define_dailies, training.cap), f"rows for {COUPANG_TRAIN.name}"
+            return training_set.training_set(
+                define_dailies, training.cap, training.valid_share, training.test_share, keep
             )
-        return training_set.with_split(chosen, training.valid_share, training.test_share)
 
     @monthly.asset(
         BPE_TOKENIZER, settings=("training.vocabulary",), libraries=("sentencepiece",), kinds=("sentencepiece",)

@@ -52,6 +52,9 @@ class DuckDBEngine:
         backend = ibis.duckdb.connect(**options)
         # Counted for `percent_done`, and printed by nobody.
         backend.raw_sql("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+        # DuckDB takes a CSV of any length for a few rows, and would hold a month of events in memory to join a lookup
+        # of some thousand. Without these two it holds the right side of a join.
+        backend.raw_sql("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         return backend
 
     def read_csv(self, paths: Sequence[Path], columns: Sequence[str]) -> ir.Table:

@@ -8,6 +8,8 @@ not count (`하기스 기저귀 60매`, `기저귀 하기스120매`). Products t
 to one split together, so that a model is judged on what it has not seen in another guise.
 """
 
+from collections.abc import Callable
+
 import ibis
 import ibis.expr.types as ir
 
@@ -17,27 +19,61 @@ _LINKS_FOLLOWED = 3
 _NO_LETTERS = "[^A-Za-zㄱ-ㆎ가-힣ぁ-ヿ一-鿿]+"
 
 
-def training_set(define: ir.Table, cap: int, valid_share: float, test_share: float) -> ir.Table:
+def training_set(
+    define: ir.Table,
+    cap: int,
+    valid_share: float,
+    test_share: float,
+    keep: Callable[[ir.Table], ir.Table] | None = None,
+) -> ir.Table:
     """``coupang_train``.
-
-    That is :func:`chosen_rows`, then :func:`with_split`.
 
     Args:
         define: all days of ``define_dailies``.
         cap: rows a category at most.
         valid_share: share of products in the valid split, 0 to 1.
         test_share: share of products in the test split, 0 to 1.
+        keep: computes a table now and keeps it (``Engine.keep``), for a month that is larger than memory.
+
+    Returns:
+        product_id, ep_title, category4, split: each title of a category once.
     """
-    return with_split(chosen_rows(define, cap), valid_share, test_share)
-
-
-def chosen_rows(define: ir.Table, cap: int) -> ir.Table:
-    """Product_id, ep_title, category4: each title of a category once, at most ``cap`` of them a category."""
+    keep = keep or (lambda table: table)
     events = define.filter(
         define.product_id.notnull(), define.category4.notnull(), define.ep_title.strip().length() > 0
     )
-    rows = events.select("product_id", "ep_title", "category4").distinct()
+    rows = events.select("product_id", "ep_title", "category4")
     rows = rows.mutate(pick=_digest("pick", rows.product_id))
+    rows = _within_reach(rows, cap, keep)
+    return with_split(keep(_chosen(rows, cap)), valid_share, test_share)
+
+
+def _within_reach(rows: ir.Table, cap: int, keep: Callable[[ir.Table], ir.Table]) -> ir.Table:
+    """The rows of which ``cap`` titles a category are chosen: few, and found without sorting them all.
+
+    Picks are counted by their first digits, each title of a category at its smallest. Titles are told apart by a hash:
+    two that share one are counted as one, and then there are more rows than needed, never fewer.
+    """
+    rows = rows.mutate(digits=_ordinal(rows.pick))
+    titles = rows.group_by("category4", title=rows.ep_title.hash()).agg(digits=rows.digits.min())
+    counted = titles.group_by("category4", "digits").agg(titles=titles.count())
+    smaller = ibis.window(group_by="category4", order_by="digits", preceding=(None, 1))
+    counted = counted.mutate(smaller=counted.titles.sum().over(smaller).fill_null(0))
+    reach = counted.filter(counted.smaller < cap).group_by("category4").agg(last=ibis._.digits.max())
+    reach = keep(reach.select(category="category4", last="last"))
+    near = rows.join(reach, [rows.category4 == reach.category, rows.digits <= reach.last])
+    return near.select("product_id", "ep_title", "category4", "pick")
+
+
+def _ordinal(pick: ir.StringColumn) -> ir.IntegerValue:
+    """A number for the first three of the digits, in their order."""
+    first, second, third = (pick.substr(place, 1).ascii_str().cast("int32") for place in range(3))
+    return first * 128**2 + second * 128 + third
+
+
+def _chosen(rows: ir.Table, cap: int) -> ir.Table:
+    """Each title of a category once, at its smallest pick; of those, the ``cap`` smallest of the category."""
+    rows = rows.distinct()
     one_a_title = ibis.window(group_by=["ep_title", "category4"], order_by=["pick", "product_id"])
     rows = rows.mutate(duplicate=ibis.row_number().over(one_a_title))
     rows = rows.filter(rows.duplicate == 0)

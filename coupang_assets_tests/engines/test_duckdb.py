@@ -1,6 +1,7 @@
 """The DuckDB engine: what it leaves on the disk, and how it says what it cannot do."""
 
 import gc
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -115,6 +116,27 @@ def test_files_larger_than_its_memory_are_read_within_it(
     table = engine.read_csv(paths, ["code", "title"])
     found = table.group_by("code").aggregate(rows=table.count()).order_by("code").execute()
     assert found["rows"].sum() == 2 * 50 * 100_000
+
+
+def test_a_lookup_is_held_in_memory_and_the_events_are_not(
+    tmp_path: Path, make_engine: Callable[..., DuckDBEngine]
+) -> None:
+    engine = make_engine()
+    paths = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for path in paths:
+        path.write_text("code,title\n" + "1,가\n" * 50_000, encoding="utf-8")
+    events = engine.read_csv(paths, ["code", "title"])
+    events = events.filter(events.code.notnull(), events.title.strip().length() > 0)
+    lookup = engine.keep(ibis.memtable({"code": [str(n) for n in range(3000)], "name": ["나"] * 3000}), "lookup")
+    joined = events.inner_join(lookup, "code")
+    ((_, plan),) = engine.backend.raw_sql(f"EXPLAIN (FORMAT json) {engine.backend.compile(joined)}").fetchall()
+
+    def joins(node: dict) -> list[dict]:
+        return [node] * (node["name"] == "HASH_JOIN") + [join for child in node["children"] for join in joins(child)]
+
+    ((_, held),) = [join["children"] for join in joins(json.loads(plan)[0])]
+    assert "READ_CSV" not in json.dumps(held), "the second is the one in memory"
+    assert joined.count().execute() == 100_000
 
 
 def test_what_it_keeps_is_computed_once_and_goes_with_the_last_who_uses_it(
