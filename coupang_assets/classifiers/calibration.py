@@ -1,10 +1,11 @@
-"""Scores that mean what they say: one sigmoid for all categories (Platt, 1999), normalised over a title's categories.
+"""Scores that mean what they say: a power of one sigmoid for all categories, normalised over a title's categories.
 
 Belongs here: which titles a classifier is calibrated on, and the sigmoid. Does not: the classifiers' own scores.
 
-Against temperature scaling the second parameter is what scores of one-against-rest models need; far to the left a
-sigmoid is an exponential, so the softmax is the special case of a large negative offset. The sigmoid leaks: where it is
-flat, the better score still gets the larger probability.
+The sigmoid is Platt's (1999). Far to the left it is an exponential, so temperature scaling (Guo et al. 2017) is the
+special case of a large negative offset; with an offset, scores of one-against-rest models are told too. The power is
+for scores that say less the larger they are, as sums over the words of a title: far to the right, where one sigmoid is
+flat, a large power of it still tells scores apart. It leaks: the better score always gets the larger probability.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ _HELD_OUT = "1a"
 _CELLS = 2_000_000
 # Share of the score that passes the sigmoid's logarithm unchanged.
 _LEAK = 0.01
-# Where the search begins, coarsely: logarithm of the slope per standard deviation of the scores, and offset.
+# Where the search begins, coarsely: logarithm of the slope per standard deviation of the scores, offset, and logarithm
+# of the power.
 _SLOPES = (0.0, 1.0, 2.0, 3.0)
 _OFFSETS = (2.0, -2.0, -6.0, -10.0, -14.0)
-_MAX_STEPS = 120
+_POWERS = (0.0, 4.0)
+_MAX_STEPS = 200
 
 
 def learning_frame(training: ibis.Table, split: str, titles: int | None = None) -> pd.DataFrame:
@@ -79,14 +82,19 @@ def require_rows(rows: pd.DataFrame) -> None:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Probability of a category: leaky sigmoid(slope * score + offset), over the sum of all categories of the title."""
+    """Probability of a category: leaky sigmoid(slope * score + offset) ** power, over the sum of all of the title.
+
+    A power of 1 is Platt's sigmoid.
+    """
 
     slope: float = 1.0
     offset: float = 0.0
+    power: float = 1.0
 
     def probabilities(self, scores: Floats) -> npt.NDArray[np.float32]:
         """Titles by categories; rows sum to 1."""
         found = _log_leaky_sigmoid(np.asarray(scores, np.float32) * np.float32(self.slope) + np.float32(self.offset))
+        found *= np.float32(self.power)
         found -= found.max(axis=1, keepdims=True)
         np.exp(found, out=found)
         found /= found.sum(axis=1, keepdims=True)
@@ -94,12 +102,12 @@ class Calibration:
 
     def as_json(self) -> dict[str, float]:
         """For a model's file; `Calibration(**…)` reads it."""
-        return {"slope": self.slope, "offset": self.offset}
+        return {"slope": self.slope, "offset": self.offset, "power": self.power}
 
     @classmethod
     def from_json(cls, content: Any) -> Calibration:
         """Raises KeyError, TypeError or ValueError for what `as_json` has not written."""
-        return cls(float(content["slope"]), float(content["offset"]))
+        return cls(float(content["slope"]), float(content["offset"]), float(content.get("power", 1.0)))
 
 
 def learn_calibrated(
@@ -147,25 +155,27 @@ def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibrati
     doubt = 1 / (len(truth) + 2)
 
     def loss(parameters: Floats) -> float:
-        logits = _log_leaky_sigmoid(kept * (np.exp(parameters[0]) / spread) + parameters[1])
+        slope, offset, power = parameters
+        logits = np.exp(power) * _log_leaky_sigmoid(kept * (np.exp(slope) / spread) + offset)
         largest = logits.max(axis=1)
         total = np.log(np.exp(logits - largest[:, None]).sum(axis=1)) + largest
         right = (1 - doubt) * logits[np.arange(len(truth)), truth] + doubt * logits.mean(axis=1)
         return float(np.mean(total - right))
 
-    start = min(itertools.product(_SLOPES, _OFFSETS), key=lambda point: loss(np.array(point)))
+    start = min(itertools.product(_SLOPES, _OFFSETS, _POWERS), key=lambda point: loss(np.array(point)))
     # From a simplex of its own: the default's is a point where a parameter begins at 0, and stays where it is.
-    simplex = np.array(start) + np.array([[0.0, 0.0], [0.5, 0.0], [0.0, -2.0]])
+    simplex = np.array(start) + np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 0.5]])
     options = {"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
-    found = minimize(loss, simplex[0], method="Nelder-Mead", options=options)
+    slope, offset, power = minimize(loss, simplex[0], method="Nelder-Mead", options=options).x
+    found = np.exp(np.clip(slope, -10, 10)) / spread, np.clip(offset, -100, 100), np.exp(np.clip(power, -10, 10))
     # Rounded, so that the last digits of a sum do not become part of a file.
-    slope, offset = np.exp(np.clip(found.x[0], -10, 10)) / spread, np.clip(found.x[1], -100, 100)
-    return Calibration(float(f"{slope:.4g}"), float(f"{offset:.4g}"))
+    return Calibration(*(float(f"{value:.4g}") for value in found))
 
 
 def _log_leaky_sigmoid(values: Floats) -> Floats:
-    # Without overflow on either side: log(1 / (1 + e^-x)) = min(x, 0) - log(1 + e^-|x|).
-    found: Floats = np.minimum(values, 0) - np.log1p(np.exp(-np.abs(values))) + values.dtype.type(_LEAK) * values
+    from scipy.special import log_expit
+
+    found: Floats = log_expit(values) + values.dtype.type(_LEAK) * values
     return found
 
 

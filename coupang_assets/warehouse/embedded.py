@@ -46,12 +46,11 @@ class EmbeddedWarehouse:
         return [day for day in days if self._event_files(day)]
 
     def fingerprints(self, days: list[str]) -> dict[str, str]:
-        return {
-            day: hashlib.sha256(
-                "\n".join(f"{file.name} {sha256_file(file)}" for file in self._require_files(day)).encode()
-            ).hexdigest()
-            for day in days
-        }
+        return {day: self._fingerprint(day) for day in days}
+
+    def _fingerprint(self, day: str) -> str:
+        files = "\n".join(f"{file.name} {sha256_file(file)}" for file in self._require_files(day))
+        return hashlib.sha256(files.encode()).hexdigest()
 
     def events(self, day: str) -> DayEvents:
         files = [str(file) for file in self._require_files(day)]

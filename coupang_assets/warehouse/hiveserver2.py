@@ -59,14 +59,14 @@ class HiveServer2Warehouse:
         if missing := sorted(set(days) - set(self.event_days(days))):
             raise day_missing(self._events, missing[0])
         *columns, advertiser = event_columns(self._events)
-        day, names = f"`{self._events.day_column}`", [f"day_{index}" for index in range(len(days))]
+        day_column, names = f"`{self._events.day_column}`", [f"day_{index}" for index in range(len(days))]
         values = ", ".join(f"COALESCE(CONCAT('v', CAST(`{name}` AS string)), 'n')" for name in columns)
         sums = ", ".join(f"SUM(CRC32({text}))" for text in ("event", "SUBSTR(hash, 1, 16)", "SUBSTR(hash, 17, 16)"))
         statement = (
             f"SELECT of_day, COUNT(*), {sums} FROM (SELECT of_day, event, MD5(event) AS hash FROM ("
-            f"SELECT CAST({day} AS string) AS of_day, CONCAT_WS(%(separator)s, {values}) AS event "
+            f"SELECT CAST({day_column} AS string) AS of_day, CONCAT_WS(%(separator)s, {values}) AS event "
             f"FROM {quoted(self._events.table)} "
-            f"WHERE {day} IN ({', '.join(f'%({name})s' for name in names)}) AND `{advertiser}` = %(rt_cd)s"
+            f"WHERE {day_column} IN ({', '.join(f'%({name})s' for name in names)}) AND `{advertiser}` = %(rt_cd)s"
             ") AS events) AS hashes GROUP BY of_day"
         )
         parameters = {"separator": "\x1f", "rt_cd": self._events.rt_cd} | dict(zip(names, days, strict=True))

@@ -33,8 +33,7 @@ A ratio of times compares wall clocks, one of rates rows a second. DuckDB "by ha
 same bytes, without manifests, checks or metadata.
 
 What step 1 has to do beside reading and writing: it sorts each day, for files, wire and cursor to give the same bytes.
-Over the wire it is the server that is slow, which makes every row: here it shares the processors with what it is asked
-by.
+Over the wire it is the server that is slow, which makes every row; here it shares the processors with its client.
 
 ## What was measured
 

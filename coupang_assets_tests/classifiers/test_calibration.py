@@ -15,11 +15,12 @@ CODES = ["0012", "0034", "0560"]
     st.lists(st.floats(0, 20, width=32), min_size=3, max_size=3, unique=True),
     st.floats(0.1, 60),
     st.floats(-50, 20),
+    st.floats(0.2, 100),
 )
 def test_the_larger_score_gets_the_larger_probability_however_steep(
-    scores: list[float], slope: float, offset: float
+    scores: list[float], slope: float, offset: float, power: float
 ) -> None:
-    (found,) = Calibration(slope, offset).probabilities(np.array([scores]))
+    (found,) = Calibration(slope, offset, power).probabilities(np.array([scores]))
     assert found.sum() == pytest.approx(1, abs=1e-5)
     order = np.argsort(scores)
     gaps = np.diff(np.array(scores)[order])
@@ -54,6 +55,27 @@ def test_scores_of_any_scale_come_out_honest(scale: float, shift: float) -> None
     found = calibrate(rows, codes, scores * scale + shift).probabilities(scores * scale + shift)
     gap = found.max(axis=1).mean() - (found.argmax(axis=1) == truth).mean()
     assert abs(gap) < 0.03
+
+
+def test_scores_that_say_less_the_larger_they_are_come_out_honest_at_both_ends() -> None:
+    rng = np.random.default_rng(0)
+    categories, titles = 30, 6000
+    codes = [f"{number:04d}" for number in range(categories)]
+    scores = rng.gamma(0.3, 1.5, size=(titles, categories))
+    chances = np.exp(-11 * np.exp(-scores))
+    chances /= chances.sum(axis=1, keepdims=True)
+    truth = (chances.cumsum(axis=1) > rng.random((titles, 1))).argmax(axis=1)
+    rows = pd.DataFrame({"category4": [codes[number] for number in truth]})
+    found = calibrate(rows, codes, scores).probabilities(scores)
+    promised, right = found.max(axis=1), found.argmax(axis=1) == truth
+    for part in np.array_split(np.argsort(promised), 5):
+        assert abs(promised[part].mean() - right[part].mean()) < 0.04
+
+
+def test_a_calibration_comes_back_from_its_file_and_one_without_a_power_is_a_sigmoid() -> None:
+    one = Calibration(2.0, -3.0, 4.0)
+    assert Calibration.from_json(one.as_json()) == one
+    assert Calibration.from_json({"slope": 2.0, "offset": -3.0}) == Calibration(2.0, -3.0, 1.0)
 
 
 def test_without_a_known_title_scores_are_left_as_they_are() -> None:
