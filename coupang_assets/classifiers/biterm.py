@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -195,7 +196,8 @@ def _from_dictionary(
 ) -> Percents:
     from scipy.sparse import csr_matrix
 
-    codes = sorted({code for of_key in percents.values() for code in of_key})
+    texts = list(chain.from_iterable(percents.values()))
+    codes = sorted(set(texts))
     position = {code: index for index, code in enumerate(codes)}
     rank = {**tokenizer.ranks, "": -1}
     tokens = len(tokenizer.tokens)
@@ -212,10 +214,15 @@ def _from_dictionary(
     keys = KeySpace(tokens, first[pair][order], second[pair][order])
     row = first.copy()
     row[np.flatnonzero(pair)[order]] = tokens + np.arange(len(order))
-    lengths = np.fromiter((len(of_key) for of_key in percents.values()), np.int64, len(percents))
-    code = np.fromiter((position[code] for of_key in percents.values() for code in of_key), np.int64)
-    value = np.fromiter((value for of_key in percents.values() for value in of_key.values()), np.float64)
-    table = csr_matrix((value, (np.repeat(row, lengths), code)), shape=(len(keys), len(codes)))
+    ends = np.cumsum(np.fromiter(map(len, percents.values()), np.int64, len(percents)))
+    code = np.fromiter(map(position.__getitem__, texts), np.int64, len(texts))
+    value = np.fromiter(chain.from_iterable(map(dict.values, percents.values())), np.float64, len(texts))
+    # As the file has them, and after the last an empty row for keys that it does not have.
+    nothing = len(percents)
+    in_file = csr_matrix((value, code, np.concatenate([[0], ends, [len(texts)]])), shape=(nothing + 1, len(codes)))
+    place = np.full(len(keys), nothing)
+    place[row] = np.arange(nothing)
+    table = in_file[place]
     table.sort_indices()
     return Percents(codes, keys, table)
 
