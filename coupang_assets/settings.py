@@ -173,7 +173,7 @@ class EngineSettings(SettingsGroup):
     )
     threads: int | None = Field(None, ge=1, description="of DuckDB; default: the machine's cores")
     memory_limit: str = Field(
-        "1GB",
+        "800MB",
         pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$",
         description="beyond it DuckDB spills to disk; heap of a Spark that runs on this machine",
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from coupang_assets.settings import EngineSettings
 from coupang_assets_tests.benchmarks.figures import Figure
 from coupang_assets_tests.benchmarks.month_data import TABLE, sampled_days
 from coupang_assets_tests.benchmarks.month_measured import Month
@@ -69,7 +70,7 @@ def figures(month: Month) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(dir=month.folder) as out:
         hand = run_part(
             _BASELINES + "duckdb_steps", raw=raw, cate_all=str(files / "coupang_cate_all.csv"),
-            memory_limit="1GB", spill=str(Path(out) / "spill"), out=out,
+            memory_limit=EngineSettings().memory_limit, spill=str(Path(out) / "spill"), out=out,
         )  # fmt: skip
         same = all(
             digests(files, pattern) == digests(Path(out), pattern)
