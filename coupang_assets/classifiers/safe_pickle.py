@@ -14,11 +14,8 @@ import math
 import pickle
 import reprlib
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
-
-import numpy as np
 
 from coupang_assets.classifiers.checksum import MAX_BYTES, HashingWriter, verified, write_checksum
 from coupang_assets.errors import CoupangAssetsError
@@ -75,7 +72,7 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> PercentDict:
         # What pickle raises on foreign bytes is not documented and not only UnpicklingError.
         except Exception as error:
             raise CoupangAssetsError(f"{path} is not a pickle of builtins ({error}).", _AGAIN) from error
-    wrong = "" if _is_sound(content) else _wrong_structure(content)
+    wrong = _wrong_structure(content)
     if wrong:
         raise CoupangAssetsError(f"{path} is not a percent dictionary: {wrong}.", _AGAIN)
     percents: PercentDict = content
@@ -90,23 +87,6 @@ class _BuiltinsUnpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: Any, /) -> NoReturn:
         raise CoupangAssetsError("contains a reference to something outside the file, which is refused.")
-
-
-def _is_sound(content: object) -> bool:
-    """Whether nothing is wrong, of millions of percents at once; where it says no, `_wrong_structure` has the word."""
-    if type(content) is not dict or not content:
-        return False
-    keys, of_keys = list(content), list(content.values())
-    if set(map(type, keys)) != {tuple} or set(map(len, keys)) != {2} or set(map(type, of_keys)) != {dict}:
-        return False
-    texts, values = list(chain.from_iterable(of_keys)), list(chain.from_iterable(map(dict.values, of_keys)))
-    if set(map(type, chain.from_iterable(keys))) | set(map(type, texts)) != {str} or set(map(type, values)) != {float}:
-        return False
-    lengths, percents = np.fromiter(map(len, of_keys), np.int64, len(of_keys)), np.array(values)
-    if not (all(a and (not b or a < b) for a, b in keys) and all(texts) and lengths.all()):
-        return False
-    sums = np.add.reduceat(percents, np.cumsum(lengths) - lengths)
-    return bool(percents.min() >= 0 and percents.max() <= 1 and sums.max() <= 1)
 
 
 def _wrong_structure(content: object) -> str:
