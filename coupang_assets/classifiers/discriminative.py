@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from coupang_assets.classifiers.sparse_product import dense_product
 from coupang_assets.classifiers.title_tokens import Ints
 
 _MAX_DENSE_WEIGHTS = 80_000_000
@@ -133,7 +134,7 @@ def _gradient(part: Any, truth: Ints, model: Any, sharpness: float) -> Any:
     """Gradient of the softmax's loss, summed over titles; features by categories, CSR."""
     from scipy.sparse import csr_matrix
 
-    error = (part @ model).toarray()
+    error = dense_product(part, model)
     error *= sharpness
     error -= error.max(axis=1, keepdims=True)
     np.exp(error, out=error)

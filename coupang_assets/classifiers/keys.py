@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from coupang_assets.classifiers.title_tokens import Ints, TitleTokens
+from coupang_assets.classifiers.title_tokens import Ints, TitleTokens, ascending
 
 
 class KeySpace:
@@ -25,7 +26,8 @@ class KeySpace:
     def __init__(self, tokens: int, first: Ints, second: Ints) -> None:
         self.tokens = tokens
         self.first, self.second = first, second
-        self._pairs = self._number(first, second)
+        # A hash table, made when it is first asked: titles ask for pairs in no order.
+        self._pairs = pd.Index(self._number(first, second))
 
     def __len__(self) -> int:
         return self.tokens + len(self._pairs)
@@ -35,17 +37,18 @@ class KeySpace:
         from scipy.sparse import csr_matrix, hstack
 
         title, first, second = pairs_of(titles, self.tokens)
-        number = self._number(first, second)
-        place = np.minimum(np.searchsorted(self._pairs, number), max(len(self._pairs) - 1, 0))
-        known = self._pairs[place] == number if len(self._pairs) else np.zeros(len(number), bool)
-        ones = np.ones(int(known.sum()), np.float32)
-        pairs = csr_matrix((ones, (title[known], place[known])), shape=(len(titles), len(self._pairs)))
+        place = self._pairs.get_indexer(pd.Index(self._number(first, second)))
+        known = place >= 0
         # A pair may stand side by side in one word and apart in others.
-        pairs.data[:] = 1
-        found = hstack([titles.pieces.matrix(self.tokens), pairs], format="csr")
+        width = max(len(self._pairs), 1)
+        found = ascending(title[known] * np.int64(width) + place[known])
+        starts = np.searchsorted(found, np.arange(len(titles) + 1) * width)
+        shape = (len(titles), len(self._pairs))
+        pairs = csr_matrix((np.ones(len(found), np.float32), (found % width).astype(np.int32), starts), shape)
+        both = hstack([titles.pieces.matrix(self.tokens), pairs], format="csr")
         # Sorted, so that a title's sums are added up in the same order whatever else is in the batch.
-        found.sort_indices()
-        return found
+        both.sort_indices()
+        return both
 
     def _number(self, first: Ints, second: Ints) -> Ints:
         return first * np.int64(self.tokens) + second

@@ -67,8 +67,10 @@ class PathPredictor:
         changes = names[self._rows[1:]] != names[self._rows[:-1]]
         begins = np.concatenate([np.ones((1, LEVELS), bool), np.logical_or.accumulate(changes, axis=1)])
         begins[:, -1] = True
-        self._starts = [np.flatnonzero(begins[:, level]) for level in range(LEVELS)]
         self._node = np.cumsum(begins, axis=0) - 1
+        # Of each node the one above it; and what adds up the nodes below one: nodes by nodes of the next level.
+        self._above = [self._node[begins[:, level + 1], level] for level in range(LEVELS - 1)]
+        self._sums = [_sums(above) for above in self._above]
 
     def predict(self, titles: Sequence[str | None]) -> PathPredictions:
         """The best path of each title. What is said of a title does not depend on the others."""
@@ -78,15 +80,28 @@ class PathPredictor:
         return PathPredictions(np.concatenate([p.row for p in parts]), np.concatenate([p.scores for p in parts]))
 
     def _batch(self, titles: Sequence[str | None]) -> PathPredictions:
-        leaves = self._classifier.probabilities(titles)[:, self._columns]
+        leaves = np.take(self._classifier.probabilities(titles), self._columns, axis=1)
         total = leaves.sum(axis=1, keepdims=True)
         spoken = total[:, 0] > 0
         leaves /= np.where(total > 0, total, 1)
-        levels: list[Any] = [np.add.reduceat(leaves, starts, axis=1) for starts in self._starts[:-1]] + [leaves]
-        shared = sum(nodes[:, self._node[:, level]] for level, nodes in enumerate(levels))
-        best = np.argmax(shared, axis=1)
+        # Nodes by titles, the leaves last.
+        levels: list[Any] = [leaves.T]
+        for sums in reversed(self._sums):
+            levels.insert(0, sums @ levels[0])
+        shared = levels[0]
+        for above, nodes in zip(self._above[:-1], levels[1:-1], strict=True):
+            shared = shared[above] + nodes
+        best = np.argmax(np.take(np.ascontiguousarray(shared.T), self._above[-1], axis=1) + leaves, axis=1)
         rows = np.arange(len(best))
-        scores = np.stack([nodes[rows, self._node[best, level]] for level, nodes in enumerate(levels)], axis=1)
+        scores = np.stack([nodes[self._node[best, level], rows] for level, nodes in enumerate(levels)], axis=1)
         scores[~spoken] = 0
         # A sum of many probabilities may end a rounding error above 1.
         return PathPredictions(np.where(spoken, self._rows[best], -1), np.minimum(scores, 1))
+
+
+def _sums(above: npt.NDArray[np.int64]) -> Any:
+    """What adds up the values of nodes by the node above them, ascending, CSR."""
+    from scipy.sparse import csr_matrix
+
+    ones = np.ones(len(above), np.float32)
+    return csr_matrix((ones, (above, np.arange(len(above)))), shape=(above[-1] + 1, len(above)))
