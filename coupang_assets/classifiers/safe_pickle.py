@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from coupang_assets.classifiers.checksum import MAX_BYTES, HashingWriter, verified, write_checksum
+from coupang_assets.classifiers.checksum import MAX_BYTES, HashingWriter, recorded_digest, verified, write_checksum
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.files import atomic_file
 
@@ -77,6 +77,16 @@ def load(path: Path, max_bytes: int = MAX_BYTES) -> PercentDict:
         raise CoupangAssetsError(f"{path} is not a percent dictionary: {wrong}.", _AGAIN)
     percents: PercentDict = content
     return percents
+
+
+def verified_digest(path: Path, max_bytes: int = MAX_BYTES) -> str:
+    """SHA-256 of a pickle, hex, without reading what is in it.
+
+    Raises:
+        CoupangAssetsError: as `load`, for a file that is missing, too large or not as its checksum says.
+    """
+    with verified(path, _AGAIN, max_bytes):
+        return recorded_digest(path, _AGAIN)
 
 
 class _BuiltinsUnpickler(pickle.Unpickler):
