@@ -304,7 +304,7 @@ VOTE_MODEL = Dataset(
     "vote_model",
     Step.CLASSIFIER,
     Kind.FILES,
-    "The vote of the month's other classifiers: which files vote, and their checksums.",
+    "The vote of the month's other classifiers: which files vote, their checksums and weights.",
     ("vote_{month}.json", "vote_{month}.json.sha256"),
 )
 # Models of each month's classifiers by the name of the classifier; a model's first file is its main file.

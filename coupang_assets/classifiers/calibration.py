@@ -20,11 +20,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, VALID, training_rows
+from coupang_assets.classifiers.protocol import CATEGORY, SPLIT, TITLE, TRAIN, VALID, training_rows
 from coupang_assets.errors import CoupangAssetsError
 
 Floats: TypeAlias = npt.NDArray[Any]
 Model = TypeVar("Model")
+Verdict = TypeVar("Verdict")
 
 # More titles do not make one number more certain.
 CALIBRATION_TITLES = 20_000
@@ -115,21 +116,37 @@ class Calibration:
 def learn_calibrated(
     training: ibis.Table, learn: Callable[[ibis.Table], Model], judge: Callable[[Model, pd.DataFrame], Calibration]
 ) -> tuple[Model, Calibration]:
-    """A model and the calibration of its scores.
+    """A model that has learned from all training rows, and the calibration of its scores (see `judged`)."""
+    model = learn(training)
+    return model, judged(model, training, learn, judge) or Calibration()
 
-    The calibration comes from the valid split of `training`; where that is empty, from a tenth of the training titles
-    (by a hash) and a model learned from the other nine. The model returned has learned from all of them.
+
+def judged(
+    model: Model,
+    training: ibis.Table,
+    learn: Callable[[ibis.Table], Model] | None,
+    judge: Callable[[Model, pd.DataFrame], Verdict],
+) -> Verdict | None:
+    """What is found out about a model with titles it has not learned from.
+
+    They are the valid split of `training`; where that is empty, a tenth of the training titles (by a hash), with a
+    model learned from the other nine, for which that tenth is the valid split.
 
     Args:
-        learn: makes a model from the rows of split `train`.
-        judge: calibration of a model on titles it has not seen: ep_title, category4.
+        model: has learned from the rows of split `train`.
+        learn: makes a model from the rows of split `train`; None: only the valid split is judged by.
+        judge: is given a model and titles it has not seen: ep_title, category4.
+
+    Returns:
+        What `judge` gives; None where there are no titles to judge by.
     """
-    model = learn(training)
     valid = learning_frame(training, VALID, CALIBRATION_TITLES)
     if len(valid):
-        return model, judge(model, valid)
+        return judge(model, valid)
+    if learn is None:
+        return None
     rest, held_out = _held_out_tenth(training)
-    return model, Calibration() if rest is None else judge(learn(rest), held_out)
+    return None if rest is None else judge(learn(rest), held_out)
 
 
 def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibration:
@@ -186,14 +203,15 @@ def _log_leaky_sigmoid(values: Floats) -> Floats:
 
 
 def _held_out_tenth(training: ibis.Table) -> tuple[ibis.Table | None, pd.DataFrame]:
-    """A training table without a tenth of its titles, chosen by a hash, and that tenth.
+    """A training table with a tenth of its training titles, chosen by a hash, as valid split, and that tenth.
 
     Returns:
-        The table, or None where holding titles out would leave fewer than two categories; ep_title and category4.
+        The table, or None where fewer than two categories would be left to learn; ep_title and category4.
     """
-    tenth = training[TITLE].hexdigest("md5").left(2)
-    held_out = learning_frame(training.filter(tenth < _HELD_OUT), TRAIN, CALIBRATION_TITLES)
-    rest = training.filter(tenth >= _HELD_OUT)
+    tenth = training[TITLE].hexdigest("md5").left(2) < _HELD_OUT
+    split = ibis.ifelse((training[SPLIT] == TRAIN) & tenth, VALID, training[SPLIT])
+    rest = training.mutate(**{SPLIT: split})
+    held_out = learning_frame(rest, VALID, CALIBRATION_TITLES)
     if held_out.empty or int(training_rows(rest)[CATEGORY].nunique().execute()) < 2:
         return None, held_out
     return rest, held_out

@@ -112,7 +112,12 @@ def _one_fold(rows: pd.DataFrame, test: Any, train: Any, contenders: dict[str, C
         models[name] = fit(training, bpe, scratch=folder)
         judge(name, models[name], started)
     started = time.perf_counter()
-    judge("vote", VoteClassifier.of({name: models[name] for name in VoteClassifier.MEMBERS}, training), started)
+
+    def learn(part: ibis.Table) -> dict[str, Classifier]:
+        return {name: fits[name](part, bpe, scratch=folder) for name in VoteClassifier.MEMBERS}
+
+    members = {name: models[name] for name in VoteClassifier.MEMBERS}
+    judge("vote", VoteClassifier.of(members, training, learn), started)
     _judge_notebook(rows.iloc[train], test, titles, labels, contenders[_NOTEBOOK])
 
 
