@@ -24,7 +24,9 @@ def dense_product(left: Any, right: Any) -> Any:
     for start in range(0, len(product), _ROWS):
         part = left[start : start + _ROWS]
         terms = right[part.indices]
-        values = terms.data * np.repeat(part.data, np.diff(terms.indptr))
+        values = terms.data
+        if (part.data != 1).any():
+            values = values * np.repeat(part.data, np.diff(terms.indptr))
         shape = (part.shape[0], right.shape[1])
         # Not canonical: a row has a column once for each of its terms, and `toarray` adds them up.
         rows = csr_matrix((values, terms.indices, terms.indptr[part.indptr]), shape)

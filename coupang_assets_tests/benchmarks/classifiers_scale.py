@@ -29,7 +29,9 @@ from coupang_assets_tests.benchmarks.figures import Figure
 _GIB, _MIB = 2**30, 2**20
 _BASELINE_TITLES = 30_000
 _PREDICTED_TITLES = 200_000
+_CLASSIFIED_TITLES = 500_000
 _DETERMINISM_TITLES = 60_000
+_FEW_CATEGORIES = 600
 # Every generated leaf again for each of these, as shops do.
 _FOR_WHOM = ("", "여성용", "남성용", "유아용", "캠핑용", "업소용", "차량용", "사무용", "여행용", "반려동물용")
 _TRAIN = textwrap.dedent("""
@@ -68,6 +70,21 @@ _PREDICT = textwrap.dedent("""
     best = [model.codes[code] if code >= 0 else "" for code in ranking.code[:, 0].tolist()]
     right = sum(a == b for a, b in zip(best, titles["category4"].to_pylist()))
     print(json.dumps({"load_s": loaded - started, "predict_s": done - loaded, "right": right}))
+""")
+_CLASSIFY = textwrap.dedent("""
+    import json, sys, time
+    from pathlib import Path
+    import pandas as pd
+    from coupang_assets.classifiers.bulk import ModelFiles, classify_file
+    if __name__ == "__main__":
+        folder, titles = Path(sys.argv[1]), Path(sys.argv[2])
+        codes = sorted(set(pd.read_parquet(folder / "model.parquet", columns=["code"])["code"]))
+        levels = {f"lv{n}": [code[:n] if n < 4 else code for code in codes] for n in range(1, 5)}
+        dictionary = pd.DataFrame({f"{n}_{what}": of for n, of in levels.items() for what in ("code", "name")})
+        model = ModelFiles("biterm", folder / "model.pickle", folder / "bpe.model", dictionary)
+        started = time.perf_counter()
+        done = classify_file(titles, folder / "classified.parquet", "ep_title", model)
+        print(json.dumps({"rate": done.rows / (time.perf_counter() - started), "rows": done.rows}))
 """)
 
 
@@ -124,15 +141,31 @@ def measure(titles: int, categories: int, folder: Path) -> Iterator[Figure]:
     yield _notebook_figure(data, titles, seconds)
     predicted = _run(_PREDICT, folder, held_out)
     rows = pq.read_metadata(held_out).num_rows
-    rate = rows / predicted["predict_s"]
     yield Figure(
-        "prediction at scale", int(rate), "titles/s", "≥ 50000", rate >= 50_000,
-        f"{rows:,} held-out titles, best category, one process on {psutil.cpu_count()} cores",
+        "prediction at scale, one process", int(rows / predicted["predict_s"]), "titles/s", "", None,
+        f"{rows:,} held-out titles, best category",
     )  # fmt: skip
+    yield _classified(categories, folder, held_out)
     load = predicted["load_s"]
     yield Figure("model at scale: load", round(load, 2), "s", "≤ 2", load <= 2, "checksum, pickle and tokenizer")
     yield Figure("accuracy at scale", round(100 * predicted["right"] / rows, 2), "%", "", None, "held-out titles")
     yield from _deterministic(categories, folder)
+    few = folder / "again-0"
+    yield _classified(min(categories, _FEW_CATEGORIES), few, folder / "some_held_out.parquet")
+
+
+def _classified(categories: int, folder: Path, titles: Path) -> Figure:
+    """`classify` of a file, as a user has it: reading, writing and starting the processes are part of it."""
+    many = folder / "many.parquet"
+    held_out = pq.read_table(titles, columns=["ep_title"])
+    with pq.ParquetWriter(many, held_out.schema) as writer:
+        for _ in range(-(-_CLASSIFIED_TITLES // held_out.num_rows)):
+            writer.write_table(held_out)
+    found = _run(_CLASSIFY, folder, many)
+    return Figure(
+        f"classify, {categories:,} categories", int(found["rate"]), "titles/s", "≥ 50000", found["rate"] >= 50_000,
+        f"{found['rows']:,} titles, file to file, {psutil.cpu_count()} cores; load {psutil.getloadavg()[0]:.1f}",
+    )  # fmt: skip
 
 
 def _notebook_figure(data: Path, titles: int, seconds: float) -> Figure:
@@ -150,7 +183,7 @@ def _notebook_figure(data: Path, titles: int, seconds: float) -> Figure:
 
 def _deterministic(categories: int, folder: Path) -> Iterator[Figure]:
     data = folder / "some.parquet"
-    generate(_DETERMINISM_TITLES, min(categories, 600), data, folder / "some_held_out.parquet")
+    generate(_DETERMINISM_TITLES, min(categories, _FEW_CATEGORIES), data, folder / "some_held_out.parquet")
     shuffled = folder / "shuffled.parquet"
     table = pq.read_table(data)
     pq.write_table(table.take(pa.array(np.random.default_rng(0).permutation(table.num_rows))), shuffled)

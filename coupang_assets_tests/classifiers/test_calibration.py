@@ -29,6 +29,16 @@ def test_the_larger_score_gets_the_larger_probability_however_steep(
     assert found[order[-1]] > found[order[-2]] or gaps[-1] < 1e-2
 
 
+@pytest.mark.parametrize("categories", [2, 700])
+def test_far_to_the_left_it_is_temperature_scaling_however_many_titles_come_at_once(categories: int) -> None:
+    scores = np.random.default_rng(0).normal(size=(900, categories)) * 3
+    logits = 1.01 * 2 * scores
+    expected = np.exp(logits - logits.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = Calibration(2.0, -200.0).probabilities(scores)
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-7)
+
+
 def test_scores_that_leave_no_doubt_do_not_become_certain_of_two_categories() -> None:
     rows = pd.DataFrame({"category4": CODES * 20})
     found = calibrate(rows, CODES, np.tile(np.eye(3), (20, 1)) * 2)

@@ -14,6 +14,8 @@ def test_is_scipys_product_to_the_last_digit(rows: int, columns: int) -> None:
     left = csr_matrix(random_array((rows, 300), density=0.1, rng=rng, dtype=np.float32))
     right = csr_matrix(random_array((300, columns), density=0.2, rng=rng, dtype=np.float32))
     assert np.array_equal(dense_product(left, right), (left @ right).toarray())
+    left.data[:] = 1
+    assert np.array_equal(dense_product(left, right), (left @ right).toarray())
 
 
 def test_empty_rows_of_either_side_are_zeros() -> None:
