@@ -42,6 +42,8 @@ _BLOCK_CELLS = 1 << 18
 _SLOPES = (0.0, 1.0, 2.0, 3.0)
 _OFFSETS = (2.0, -2.0, -6.0, -10.0, -14.0)
 _POWERS = (0.0, 4.0)
+# Where it ends: far to the left the sigmoid is an exponential, and any offset with any power is the same temperature.
+_BOUNDS = ((-6.0, 8.0), (-25.0, 10.0), (-4.0, 6.0))
 _MAX_STEPS = 200
 
 
@@ -190,8 +192,8 @@ def calibrate(rows: pd.DataFrame, codes: list[str], scores: Floats) -> Calibrati
     # From a simplex of its own: the default's is a point where a parameter begins at 0, and stays where it is.
     simplex = np.array(start) + np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 0.5]])
     options = {"maxiter": _MAX_STEPS, "xatol": 1e-3, "fatol": 1e-6, "initial_simplex": simplex}
-    slope, offset, power = minimize(loss, simplex[0], method="Nelder-Mead", options=options).x
-    found = np.exp(np.clip(slope, -10, 10)) / spread, np.clip(offset, -100, 100), np.exp(np.clip(power, -10, 10))
+    slope, offset, power = minimize(loss, simplex[0], method="Nelder-Mead", bounds=_BOUNDS, options=options).x
+    found = np.exp(slope) / spread, offset, np.exp(power)
     # Rounded, so that the last digits of a sum do not become part of a file.
     return Calibration(*(float(f"{value:.4g}") for value in found))
 

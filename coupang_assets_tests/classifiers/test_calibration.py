@@ -82,6 +82,23 @@ def test_scores_that_say_less_the_larger_they_are_come_out_honest_at_both_ends()
         assert abs(promised[part].mean() - right[part].mean()) < 0.04
 
 
+@pytest.mark.parametrize(("categories", "sharpness", "seed"), [(3, 1.0, 2), (36, 1.5, 0), (36, 0.7, 2), (300, 1.5, 2)])
+def test_logarithms_of_honest_probabilities_come_out_as_the_probabilities(
+    categories: int, sharpness: float, seed: int
+) -> None:
+    rng, titles = np.random.default_rng(seed), 3000
+    codes = [f"{number:04d}" for number in range(categories)]
+    scores = rng.normal(size=(titles, categories))
+    scores[np.arange(titles), rng.integers(categories, size=titles)] += rng.gamma(2, 3, size=titles)
+    honest = np.exp(scores * sharpness)
+    honest /= honest.sum(axis=1, keepdims=True)
+    truth = (honest.cumsum(axis=1) > rng.random((titles, 1))).argmax(axis=1)
+    rows = pd.DataFrame({"category4": [codes[number] for number in truth]})
+    logarithms = np.log(np.maximum(honest, 1e-9))
+    found = calibrate(rows, codes, logarithms).probabilities(logarithms)
+    assert np.abs(found.max(axis=1) - honest.max(axis=1)).mean() < 0.02
+
+
 def test_a_calibration_comes_back_from_its_file_and_one_without_a_power_is_a_sigmoid() -> None:
     one = Calibration(2.0, -3.0, 4.0)
     assert Calibration.from_json(one.as_json()) == one
