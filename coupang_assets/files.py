@@ -5,14 +5,18 @@ Every room writes through here. Belongs here: what one file needs. Does not: sev
 """
 
 import errno
+import glob
 import hashlib
 import os
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
+
+_ABANDONED_SECONDS = 24 * 60 * 60
 
 
 @contextmanager
@@ -20,9 +24,11 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path that becomes ``path`` when the block ends well, and vanishes when it does not.
 
     Its name starts with a dot, so that Hive and file globs never take it for data, and is of this writer alone, so
-    that two processes may make the same file.
+    that two processes may make the same file. What a killed writer has left of the file goes when nothing has been
+    written to it for a day.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path)
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     try:
         yield temporary
@@ -31,6 +37,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         fsync_path(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_abandoned(path: Path) -> None:
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}.tmp"):
+        # Its writer may rename it, or another one remove it, meanwhile.
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                left.unlink()
 
 
 @contextmanager

@@ -45,7 +45,7 @@ Over the wire it is the server that is slow, which makes every row; here it shar
 
 ![Time and peak memory by rows]({plot})
 
-DuckDB keeps to `COUPANG_ENGINE__MEMORY_LIMIT` (800 MB by default) and spills to `<root>/.spill` beyond it; the rest is
+DuckDB keeps to `COUPANG_ENGINE__MEMORY_LIMIT` and spills to `<root>/.spill` beyond it; the rest is
 Python, Arrow's buffers and Dagster.
 
 ## Again
