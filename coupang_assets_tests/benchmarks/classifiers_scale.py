@@ -27,7 +27,7 @@ from coupang_assets_tests.benchmarks import notebook
 from coupang_assets_tests.benchmarks.figures import Figure
 
 _GIB, _MIB = 2**30, 2**20
-_BASELINE_TITLES = 30_000
+_BASELINE_TITLES = 100_000
 _PREDICTED_TITLES = 200_000
 _CLASSIFIED_TITLES = 500_000
 _DETERMINISM_TITLES = 60_000
