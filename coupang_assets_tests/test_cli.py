@@ -126,7 +126,8 @@ def test_a_base_month_that_cannot_be_one_is_refused_before_anything_is_made(
 
 @pytest.mark.parametrize("select", ["no_such_dataset", "))", "key:", "coupang_shop", ""])
 def test_a_selection_of_nothing_is_refused(select: str, small_root: Path) -> None:
-    assert "--select" in refused("run", "2024_05", "--select", select)
+    output = refused("run", "2024_05", "--select", select)
+    assert "--select" in output and "new_unique or updated_unique" in output and "cate_dictionary" in output
     assert not (small_root / "data").exists()
 
 

@@ -65,10 +65,12 @@ def checks(monthly: MonthlyAssets) -> list[dg.AssetChecksDefinition]:
         share = named / (asked - special) if asked > special else 1.0
         special_share = special / asked if asked else 0.0
         pages_known = special_share <= settings.shop.maximum_special_share or asked < _FEW_CATEGORIES
+        enough = share >= settings.shop.minimum_named_share
         return dg.AssetCheckResult(
-            passed=share >= settings.shop.minimum_named_share and pages_known,
+            passed=enough and pages_known,
             description=f"{named} of {asked - special} new categories named ({share:.1%}), {special} special"
-            + ("" if pages_known else "; so many pages without a breadcrumb: the shop's pages must have changed"),
+            + ("" if pages_known else "; so many pages without a breadcrumb: the shop's pages must have changed")
+            + ("" if enough else "; those without an answer are asked for again by: run MONTH --select crawl_journal+"),
             metadata={
                 "named share": round(share, 4),
                 "threshold": settings.shop.minimum_named_share,

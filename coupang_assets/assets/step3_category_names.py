@@ -19,6 +19,7 @@ from coupang_assets.crawling.shop import Shop
 from coupang_assets.crawling.summary import summarize, summary_version
 from coupang_assets.datasets import COUPANG_CATE_ALL, CRAWL_CANDIDATES, CRAWL_JOURNAL, RECHECK
 from coupang_assets.engines import Engine
+from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import base_month_mapping
 from coupang_assets.pipeline import categories, names
 from coupang_assets.pipeline import recheck as recheck_tables
@@ -28,6 +29,8 @@ from coupang_assets.storage.made_from import ANSWERED, InputVersions, note_input
 from coupang_assets.storage.progress import watched
 from coupang_assets.storage.spec_files import RECORDED, AppendedFile
 from coupang_assets.storage.versions import record_journal, version_on_disk
+
+_SHOWN_CODES = 5
 
 
 class NamesFrom(dg.Config):
@@ -103,6 +106,14 @@ def assets(monthly: MonthlyAssets) -> list[dg.AssetsDefinition]:
         answered = ANSWERED
         if offline is not None:
             taken = take_offline(offline, keys, asked, path)
+            named = categories.category_keys(known[known["outcome"] == Outcome.NAMED])
+            newly_named = categories.category_keys(diff_data).isin(named)
+            if keys and taken.unused == taken.read and not newly_named.any():
+                raise CoupangAssetsError(
+                    f"{offline} names none of the {len(keys):,} categories that need a name, such as category4 "
+                    f"{', '.join(str(key[3]) for key in keys[:_SHOWN_CODES])}",
+                    "give a list with the category4 of the events, or no list: the shop is then asked",
+                )
             table, metadata = taken.table, {
                 "names from": str(offline), "rows and pages read": taken.read, "of no use": taken.unused,
                 "answers taken": taken.taken,

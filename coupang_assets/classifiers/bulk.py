@@ -93,6 +93,8 @@ def classify_file(
     for path in (source, target):
         if path.suffix.lower() not in _FORMATS:
             raise CoupangAssetsError(f"{path} is neither .csv nor .parquet.", "Give a file of one of these names.")
+    if source.resolve() == target.resolve():
+        raise CoupangAssetsError(f"{target} is the file of titles itself.", "Give the answers another name.")
     workers = processes or os.cpu_count() or 1
     rows = classified = 0
     with (

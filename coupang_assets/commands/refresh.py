@@ -10,7 +10,7 @@ from rich.text import Text
 
 from coupang_assets.commands.instance import existing_instance, open_instance
 from coupang_assets.commands.run import RunProgress, StepProgress, live_progress
-from coupang_assets.commands.status import open_records, status_table
+from coupang_assets.commands.status import WIDE, open_records, print_reasons, print_statuses
 from coupang_assets.definitions import MONTH_JOB, build_defs
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import work_month
@@ -82,7 +82,7 @@ def _show_plan(graph: Graph, records: DiskRecords, months: Sequence[str], consol
     for month in months:
         stale = [status for status in statuses if status.month == month and status.state is not State.FRESH]
         if stale:
-            console.print(status_table(f"Would be refreshed of {month}", stale))
+            print_statuses(f"Would be refreshed of {month}", stale, console)
     run = sum(status.must_run for status in statuses)
     waiting = sum(bool(status.waiting_for) and not status.must_run for status in statuses)
     console.print(f"{run} would be made; {waiting} more only if something before them comes out different.")
@@ -90,14 +90,18 @@ def _show_plan(graph: Graph, records: DiskRecords, months: Sequence[str], consol
 
 def _report(steps: Sequence[Step], months: Sequence[str], console: Console) -> bool:
     table = Table(title="Refresh", title_justify="left")
-    for name in ("month", "dataset", "outcome", "rows", "why"):
+    columns, wide = ["month", "dataset", "outcome", "rows"], console.width >= WIDE
+    for name in [*columns, "why"] if wide else columns:
         table.add_column(name, justify="right" if name == "rows" else "left", overflow="fold")
     for step in steps:
         rows = "" if step.rows is None else f"{step.rows:,}"
-        style = _STYLES.get(step.outcome, "bold red")
-        table.add_row(step.month, step.name, Text(step.outcome, style), rows, Text(step.why))
+        outcome = Text(step.outcome, _STYLES.get(step.outcome, "bold red"))
+        cells = [Text(step.month), Text(step.name), outcome, Text(rows)]
+        table.add_row(*cells, Text(step.why)) if wide else table.add_row(*cells)
     if steps:
         console.print(table)
+        if not wide:
+            print_reasons(((f"{step.month} {step.name}", step.why) for step in steps), console)
     for step in steps:
         for warning in step.made.warnings if step.made else ():
             console.print(Text(f"{step.month} {step.name}: {warning}", "red"))

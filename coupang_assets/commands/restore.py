@@ -44,5 +44,5 @@ def restore_version(settings: Settings, month: str, name: str, version: str, con
     console.print(
         f"{what} is again @{found.number} {short(manifest.data_version)} of {moment(found.manifest.created)}"
         + ("" if before is None else f"; what lay there, {short(before.data_version)}, stays in the history")
-        + f".\nWhat was made from it is stale now: coupang-assets refresh {escape(key)}"
+        + f".\nWhat was made from another version of it is stale now: coupang-assets status {escape(key)}, then refresh"
     )

@@ -29,6 +29,10 @@ from coupang_assets.storage.run_lock import RUN_TAG, end_killed_runs, month_lock
 
 _POLL_SECONDS = 0.25
 _BARE_NAME = re.compile(rf"(?<![\w:\"])({'|'.join(DATASETS)})(?![\w\"])")
+_SELECTION = (
+    "name a dataset; 'diff_data+' is it and all that follows, '+cate_dictionary' it and all before it; several are "
+    f"joined by the word or: 'new_unique or updated_unique'. Datasets are {', '.join(DATASETS)}"
+)
 _STATES = {
     dg.DagsterEventType.STEP_START: "running",
     dg.DagsterEventType.STEP_UP_FOR_RETRY: "waiting to retry",
@@ -148,8 +152,10 @@ def run_month(
     for table in (_files_table(result, settings.root), _checks_table(checks)):
         if table.row_count:
             console.print(table)
+    # A failed check stands in the table, with what it found.
+    in_table = {f"{check.asset_key.to_python_identifier()}_{check.check_name}" for check in checks}
     for event in result.all_events:
-        if event.is_step_failure:
+        if event.is_step_failure and event.step_key not in in_table:
             console.print(Text(f"{event.step_key} failed: {explanation(event)}", "red"))
     failed_checks = [
         evaluation
@@ -173,13 +179,10 @@ def _selected(job: dg.JobDefinition, select: str | None) -> Set[dg.AssetKey]:
     try:
         # The UI's selection syntax, in which a dataset's name alone is enough.
         chosen = dg.AssetSelection.from_string(_BARE_NAME.sub(r'key:"\1"', select)).resolve(graph) & known
-    except Exception as error:  # Dagster's parser raises its own kinds.
-        raise CoupangAssetsError(
-            f"--select {select!r} is no selection: {str(error).splitlines()[0]}",
-            "write it as in the UI: diff_data+ (and all that follows), +cate_dictionary, new_unique or updated_unique",
-        ) from None
+    except Exception:  # Dagster's parser raises its own kinds, and says what it lacks in terms of its grammar.
+        raise CoupangAssetsError(f"--select {select!r} is no selection of datasets", _SELECTION) from None
     if not chosen:
-        raise CoupangAssetsError(f"--select {select!r} selects nothing", f"datasets are {', '.join(DATASETS)}")
+        raise CoupangAssetsError(f"--select {select!r} selects nothing", _SELECTION)
     return chosen
 
 

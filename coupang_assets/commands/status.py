@@ -23,6 +23,8 @@ from coupang_assets.storage.layout import Layout
 
 _STYLES = {State.FRESH: "green", State.WAITING: "yellow", State.EDITED: "cyan"}
 _LATER_SHOWN = 12
+# Characters of a terminal in which a table has room for sentences.
+WIDE = 120
 
 
 def show_status(settings: Settings, month: str, as_json: bool, console: Console) -> bool:
@@ -48,7 +50,7 @@ def show_status(settings: Settings, month: str, as_json: bool, console: Console)
         said = {"month": key, "fresh": fresh, "datasets": _json(here), "later": _json(later)}
         console.file.write(json.dumps(said, ensure_ascii=False, indent=1) + "\n")
         return fresh
-    console.print(status_table(f"Work month {key}", here))
+    print_statuses(f"Work month {key}", here, console)
     if later:
         console.print(_later_table(later))
     elif fresh:
@@ -82,25 +84,36 @@ def later_because_of(statuses: dict[str, Status], month: str) -> list[Status]:
     ]
 
 
-def status_table(title: str, statuses: Iterable[Status]) -> Table:
-    """One row a dataset."""
+def print_statuses(title: str, statuses: Sequence[Status], console: Console) -> None:
+    """One row a dataset; the reasons stand below the table where there is no room for them in it."""
+    columns = ["dataset", "version", "made (Seoul)", "rows", "state"]
+    wide = console.width >= WIDE
     table = Table(title=title, title_justify="left")
-    for name in ("dataset", "version", "made (Seoul)", "rows", "state", "why"):
+    for name in [*columns, "why"] if wide else columns:
         table.add_column(
             name, justify="right" if name == "rows" else "left", overflow="fold", no_wrap=name == "dataset"
         )
     for status in statuses:
         manifest = status.manifest
         rows = manifest.rows if manifest else None
-        table.add_row(
-            status.name,
-            manifest.data_version[:8] if manifest else "",
-            moment(manifest.created) if manifest else "",
-            "" if rows is None else f"{rows:,}",
+        cells = [
+            Text(status.name),
+            Text(manifest.data_version[:8] if manifest else ""),
+            Text(moment(manifest.created) if manifest else ""),
+            Text("" if rows is None else f"{rows:,}"),
             Text(status.state, _STYLES.get(status.state, "bold red")),
-            Text(status.text + _beginning(status)),
-        )
-    return table
+        ]
+        table.add_row(*cells, Text(_why(status))) if wide else table.add_row(*cells)
+    console.print(table)
+    if not wide:
+        print_reasons(((status.name, _why(status)) for status in statuses), console)
+
+
+def print_reasons(reasons: Iterable[tuple[str, str]], console: Console) -> None:
+    """One line a dataset that has a reason to be as it is."""
+    for name, why in reasons:
+        if why:
+            console.print(Text.assemble((name, "bold"), f": {why}"))
 
 
 def _later_table(later: list[Status]) -> Table:
@@ -118,9 +131,10 @@ def _later_table(later: list[Status]) -> Table:
     return table
 
 
-def _beginning(status: Status) -> str:
-    """The upstream that caused it, where the reason does not name it already."""
-    return f"; it begins with {status.cause}" if status.cause and status.cause not in status.text else ""
+def _why(status: Status) -> str:
+    """The reason, and the upstream that caused it where the reason does not name it already."""
+    beginning = f"; it begins with {status.cause}" if status.cause and status.cause not in status.text else ""
+    return status.text + beginning
 
 
 def _json(statuses: Iterable[Status]) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def accept_proposals(settings: Settings, month: str, codes: Sequence[str], conso
     console.print(f"{len(new)} accepted, recorded in {path}", soft_wrap=True)
     console.print(
         f"{CATEGORY_MERGE.name} of {key} is stale now, and so are later months. Apply it with: "
-        f"coupang-assets run {key} --select {CATEGORY_MERGE.name}+"
+        f"coupang-assets refresh {key}"
     )
 
 

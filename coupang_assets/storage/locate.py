@@ -6,12 +6,15 @@ Belongs here: existence, and agreement with the manifest. Does not: what is insi
 from dataclasses import dataclass
 from pathlib import Path
 
-from coupang_assets.datasets import Dataset, Kind
+from coupang_assets.datasets import Dataset, Kind, Step
 from coupang_assets.errors import CoupangAssetsError
 from coupang_assets.months import month_key
 from coupang_assets.storage.commit import recover
 from coupang_assets.storage.layout import Layout
 from coupang_assets.storage.manifest import Manifest, changed_file, is_as_recorded, read_manifest
+
+# Commands that make what the month itself does not.
+_REQUESTED_BY = {Step.E5: "e5"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,10 @@ def locate(layout: Layout, dataset: Dataset, month: str) -> Located:
     paths = [folder / name for name in names]
     remedy = f"materialize {dataset.name} for {month}"
     if missing := [str(path) for path in paths if not path.exists()]:
-        raise CoupangAssetsError(f"{dataset.name} of {month} is not there: {', '.join(missing[:3])}", remedy)
+        command = f"coupang-assets {_REQUESTED_BY.get(dataset.step, 'run')} {month}"
+        raise CoupangAssetsError(
+            f"{dataset.name} of {month} is not there: {', '.join(missing[:3])}", f"{remedy}: {command}"
+        )
     if manifest is None:
         return Located(month, paths, False, False, None)
     records = dict(zip(paths, manifest.files, strict=True))

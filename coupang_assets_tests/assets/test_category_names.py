@@ -180,6 +180,16 @@ def test_a_bad_file_fails_the_asset_with_its_line(graph: Graph, tmp_path: Path) 
         graph.run("2024_05", "crawl_journal", config={"offline": str(tmp_path / "names.csv")})
 
 
+def test_a_list_of_other_codes_is_refused_and_the_shop_can_still_be_asked(graph: Graph, tmp_path: Path) -> None:
+    graph.run("2024_05", *UP_TO_NAMES[:5])
+    pd.DataFrame({"lv4_code": ["999999"], "lv1_name": ["식품"]}).to_csv(tmp_path / "names.csv", index=False)
+    with pytest.raises(dg.Failure, match=r"names\.csv names none of the \d+ categories that need a name, such as"):
+        graph.run("2024_05", "crawl_journal", config={"offline": str(tmp_path / "names.csv")})
+    assert graph.run("2024_05", *UP_TO_NAMES[5:]).success
+    # With every category named, a list has nothing to name, which is no mistake.
+    assert graph.run("2024_05", "crawl_journal", config={"offline": str(tmp_path / "names.csv")}).success
+
+
 def test_a_renamed_category_is_found_and_taken_over_into_this_month_and_the_next(graph: Graph) -> None:
     graph.run("2024_05", *UP_TO_NAMES)
     renamed, vanished = first_products(graph, "2024_05", 2).to_dict("records")

@@ -82,3 +82,13 @@ def test_a_bad_file_is_a_clear_error_and_nothing_is_written(
     with pytest.raises(CoupangAssetsError, match=says):
         classify_file(tmp_path / name, tmp_path / "out.csv", "name", model)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_the_file_of_titles_is_not_replaced_by_the_answers(
+    tmp_path: Path, model: ModelFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text("name\n갤럭시\n")
+    with pytest.raises(CoupangAssetsError, match="is the file of titles itself"):
+        classify_file(Path("in.csv"), tmp_path / "in.csv", "name", model)
+    assert Path("in.csv").read_text() == "name\n갤럭시\n"

@@ -42,6 +42,17 @@ def test_the_status_of_a_month_never_made_lists_everything_and_makes_nothing(roo
     assert not root.exists()
 
 
+@pytest.mark.parametrize("command", [("status", MONTH), ("refresh", MONTH, "--dry-run")])
+def test_in_a_narrow_terminal_reasons_are_lines_below_the_table(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = coupang_assets(*command).stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "raw_dailies: was never made" in lines
+    assert len([line for line in lines if line.startswith("│ ")]) == len(MONTHLY)
+
+
 def test_the_status_is_given_to_machines_too(root: Path) -> None:
     result = coupang_assets("status", MONTH, "--json")
     assert result.exit_code == 3

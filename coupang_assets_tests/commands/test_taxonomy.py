@@ -70,7 +70,7 @@ def test_proposals_are_shown_with_their_evidence(month: Path, settings: Settings
 
 def test_accepting_some_codes_is_recorded_and_shown(month: Path, settings: Settings, layout: Layout) -> None:
     text = said(accept_proposals, settings, MONTH, ["1002"])
-    assert "coupang-assets run 2024_05 --select category_merge+" in text
+    assert "coupang-assets refresh 2024_05" in text
     assert accepted(layout) == [("1002", "1001")]
     (row,) = read_frame(ACCEPTED_MERGES, month / ACCEPTED_MERGES.paths[0]).to_dict("records")
     assert (row["accepted_by"], row["reason"]) == ("coupang-assets taxonomy accept", "confused")

@@ -50,7 +50,7 @@ def test_a_missing_file_is_named_with_the_remedy(layout: Layout, manifest: bool)
         CoupangAssetsError, match=r"cate_dictionary of 2024_05 is not there: .*cate_dictionary\.csv"
     ) as caught:
         locate(layout, CATE_DICTIONARY, MONTH)
-    assert caught.value.remedy == "materialize cate_dictionary for 2024_05"
+    assert caught.value.remedy == "materialize cate_dictionary for 2024_05: coupang-assets run 2024_05"
 
 
 @pytest.mark.parametrize("text", ["cate_dictionary.csw\n", "cate_dict", ""])
