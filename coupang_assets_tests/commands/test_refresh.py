@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from coupang_assets.cli import app
@@ -46,7 +47,7 @@ def test_the_status_of_a_month_never_made_lists_everything_and_makes_nothing(roo
 def test_in_a_narrow_terminal_reasons_are_lines_below_the_table(
     command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("coupang_assets.cli._console", Console(width=80))
     lines = coupang_assets(*command).stdout.splitlines()
     assert max(map(len, lines)) <= 80
     assert "raw_dailies: was never made" in lines
