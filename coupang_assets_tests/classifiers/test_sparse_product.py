@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix, random_array
 from coupang_assets.classifiers.sparse_product import dense_product
 
 
-@pytest.mark.parametrize("rows", [0, 1, 256, 700])
+@pytest.mark.parametrize("rows", [0, 1, 128, 700])
 @pytest.mark.parametrize("columns", [1, 40])
 def test_is_scipys_product_to_the_last_digit(rows: int, columns: int) -> None:
     rng = np.random.default_rng(rows)
