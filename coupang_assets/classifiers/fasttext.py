@@ -26,6 +26,7 @@ from coupang_assets.classifiers.calibration import (
     require_rows,
 )
 from coupang_assets.classifiers.checksum import verified, write_checksum
+from coupang_assets.classifiers.fasttext_training import FRESH_MEMORY_BYTES, train_apart
 from coupang_assets.classifiers.protocol import CATEGORY, TITLE, TRAIN, Probabilities, training_rows
 from coupang_assets.classifiers.ranking import RankingClassifier
 from coupang_assets.classifiers.words import normal, says_something
@@ -40,9 +41,6 @@ _MOST_FLAT_CATEGORIES = 300
 # Character n-grams of a title, roughly; a pass costs titles times (these + categories touched).
 _NGRAMS_A_TITLE = 100
 _LEAST_PROBABILITY = 1e-6
-# With one thread this fastText sets a tenth of its vectors to random numbers and leaves the others as the memory came:
-# zero if fresh from the system, which the C library promises from 32 MiB on, else garbage, and now and then NaN.
-_FRESH_MEMORY_BYTES = 33 * 1024**2
 
 
 @dataclass(frozen=True)
@@ -187,27 +185,31 @@ def _learn(rows: pd.DataFrame, codes: Sequence[str], options: FastTextOptions, s
     shuffled = np.random.default_rng(seed).permutation(len(rows))
     titles, labels = rows[TITLE].to_numpy()[shuffled], rows[CATEGORY].map(position).to_numpy()[shuffled]
     with tempfile.TemporaryDirectory(prefix="fasttext-", dir=scratch) as folder:
-        lines = Path(folder) / "titles.txt"
+        lines, model = Path(folder) / "titles.txt", Path(folder) / "model.bin"
         with lines.open("w", encoding="utf-8", errors="replace") as file:
             file.writelines(
                 f"{_LABEL}{label} {normal(title).replace(_LABEL, '')}\n"
                 for title, label in zip(titles, labels, strict=True)
             )
         try:
-            return fasttext.train_supervised(
-                str(lines),
-                minn=options.shortest,
-                maxn=options.longest,
-                wordNgrams=options.word_ngrams,
-                dim=options.dimension,
-                bucket=max(options.buckets, _FRESH_MEMORY_BYTES // (4 * options.dimension)),
-                lr=options.rate,
-                epoch=int(min(max(epochs, options.fewest_epochs), options.most_epochs)),
-                loss="ova" if flat else "hs",
-                thread=1,
-                seed=seed,
-                verbose=0,
+            train_apart(
+                lines,
+                model,
+                {
+                    "minn": options.shortest,
+                    "maxn": options.longest,
+                    "wordNgrams": options.word_ngrams,
+                    "dim": options.dimension,
+                    "bucket": max(options.buckets, FRESH_MEMORY_BYTES // (4 * options.dimension)),
+                    "lr": options.rate,
+                    "epoch": int(min(max(epochs, options.fewest_epochs), options.most_epochs)),
+                    "loss": "ova" if flat else "hs",
+                    "thread": 1,
+                    "seed": seed,
+                    "verbose": 0,
+                },
             )
+            return fasttext.load_model(str(model))
         except (RuntimeError, ValueError) as error:
             raise CoupangAssetsError(
                 f"fastText cannot learn from these {len(rows):,} titles with {asdict(options)}: {error}",

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from coupang_assets.cli import app
 from coupang_assets.datasets import DATASETS
 from coupang_assets.definitions import build_defs
+from coupang_assets.files import sha256_file
 from coupang_assets.settings import Settings
 from coupang_assets.storage.history import History
 from coupang_assets.storage.layout import Layout
@@ -76,11 +77,11 @@ class Root:
             names = [name for name, dataset in DATASETS.items() if not dataset.on_request]
             return {name for name in names if resolver.get_status(dg.AssetKey(name), month) is not StaleStatus.FRESH}
 
-    def contents(self, ignored: Sequence[str] = ()) -> dict[str, bytes]:
-        """Every file of the specification and of the dictionary table."""
+    def contents(self, ignored: Sequence[str] = ()) -> dict[str, str]:
+        """SHA-256 of every file of the specification and of the dictionary table."""
         found = [*(self.folder / "data").rglob("*"), *(self.folder / "warehouse").glob("rt_category_info_coupang/*/*")]
         return {
-            str(path.relative_to(self.folder)): path.read_bytes()
+            str(path.relative_to(self.folder)): sha256_file(path)
             for path in sorted(found)
             if path.is_file() and path.name not in ignored
             if not any(part.startswith(".") for part in path.relative_to(self.folder).parts)
